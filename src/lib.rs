@@ -1,0 +1,35 @@
+//! windrow: a line is durable before it is acknowledged, and everything else is a replayable
+//! consequence of the log.
+//!
+//! ```text
+//!             ┌────────── ingest ──────────┐   ┌── log ──┐   ┌──────── sinks ────────┐
+//!  POST ───▶  server ─▶ decode ─▶ validate ▶│──▶│   WAL   │──▶│ windows  CSV + manifest│
+//!             (stream, bounded memory)      │   │ fsync   │   └── each at its own      │
+//!             └──────────◀── 200 ◀──────────┘◀──│ group   │       position             │
+//!                                               │ commit  │
+//!                                               └─────────┘
+//! ```
+//!
+//! The rooms, from the bottom up. Imports go one way, `cli → server → ingest → log ← sinks`.
+//!
+//! * [`time`]: timestamps, parsed and printed without losing a nanosecond.
+//! * [`stream`]: what a line means: schemas, columns, decoders, and the error that names a bad line.
+//! * [`disk`]: the file system as the log and the windows use it, real or simulated.
+//! * [`log`]: the write-ahead log: batches, segments, group commit, recovery, readers.
+//! * [`ingest`]: one HTTP body into one all-or-nothing request of the log.
+//! * [`sinks`]: what follows the log: the trait, its runner, and one folder per output.
+//! * [`metrics`]: every metric, named and described in one place.
+//! * [`config`]: file, environment and flags become one validated configuration.
+//! * [`server`]: routes, errors and health over HTTP.
+//! * [`cli`]: one file per subcommand.
+
+pub mod cli;
+pub mod config;
+pub mod disk;
+pub mod ingest;
+pub mod log;
+pub mod metrics;
+pub mod server;
+pub mod sinks;
+pub mod stream;
+pub mod time;

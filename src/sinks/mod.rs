@@ -1,0 +1,141 @@
+//! Sinks: what follows the log.
+//!
+//! A sink turns the committed events of one stream into something durable, exactly once. It doesn't
+//! read the log, retry, count lag or know about threads: its [`runner`] does.
+//! The pair of sink and stream is the unit of lag, health and trimming.
+//!
+//! The contract, numbered for the tests:
+//!
+//! S1. Requests are applied in commit order, events within one in the order of their lines.
+//! S2. State and position become durable in one step. After a crash a sink reopens at the position
+//!     that its durable state belongs to, and is handed everything behind it again, once.
+//! S3. After an error the sink is dropped and reopened at its last durable position: whatever
+//!     it held in memory is gone. A failed sync is an error like any other, and never repeated.
+//! S4. A sink's failure stops neither ingestion nor another sink.
+//! S5. The log is trimmed only below the `restart` of a position that [`Sink::durable`] returned.
+
+pub mod runner;
+pub mod windows;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::log::{CloseRecord, Control, Lsn, Position, RequestId};
+use crate::stream::{Rows, Schema, SchemaVersion};
+use crate::time::Timestamp;
+
+/// An output that follows one stream.
+pub trait Sink: Send {
+    /// Applies committed events. They may stop in the middle of a request; the rest follows.
+    fn apply(&mut self, events: &Events<'_>) -> Result<(), SinkError>;
+
+    /// Applies a control frame of the stream; `position` is the one behind it.
+    fn control(&mut self, control: &Control, position: &Position) -> Result<(), SinkError>;
+
+    /// Everything up to `position` has been handed over. Called at the end of each request and,
+    /// now and then, when the log has moved on without anything for this stream.
+    fn reached(&mut self, position: &Position) -> Result<(), SinkError>;
+
+    /// Makes all that was handed over durable, with its position.
+    fn checkpoint(&mut self) -> Result<(), SinkError>;
+
+    /// Whether enough has gathered since the last checkpoint to make one now.
+    fn wants_checkpoint(&self) -> bool;
+
+    /// The last durable position.
+    fn durable(&self) -> Position;
+
+    /// If the open window should end because nothing has come for so long: how. The runner writes
+    /// it to the log, and the sink sees it come back as a control frame. Not repeated until then.
+    fn idle_close(&mut self, _now: Instant) -> Option<CloseRecord> {
+        None
+    }
+
+    /// When [`Sink::idle_close`] or a checkpoint wants to be asked again, at the latest.
+    fn next_due(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// Opens a sink at its last durable position: at start, and again after each failure.
+pub trait OpenSink: Send + Sync {
+    /// The name of the kind of sink, as in configuration and metric labels: `windows`.
+    fn name(&self) -> &'static str;
+
+    /// The stream it follows.
+    fn stream(&self) -> &str;
+
+    /// Reads only what says where the sink stands: asked before the log opens, so that the log knows
+    /// which addresses checkpoints hold. `None` when the sink has never run.
+    fn stored_position(&self) -> Result<Option<Position>, SinkError>;
+
+    /// Opens it. `start` is where a sink that has never run begins.
+    fn open(&self, start: Position) -> Result<Box<dyn Sink>, SinkError>;
+}
+
+/// Committed events of one request, decoded, all from one frame.
+#[derive(Clone, Debug)]
+pub struct Events<'a> {
+    /// The frame's events.
+    pub rows: &'a Arc<Rows>,
+    /// The first of them that is to be applied: those before it already are.
+    pub from_row: usize,
+    /// What their cells are.
+    pub schema: &'a Arc<Schema>,
+    /// The version of it.
+    pub version: SchemaVersion,
+    /// The request they belong to.
+    pub request: RequestId,
+    /// When it arrived.
+    pub arrival: Timestamp,
+    /// Its seed.
+    pub seed: u64,
+    /// The number of the frame's first event in the request, from 0.
+    pub first_event: u64,
+    /// The LSN of the frame.
+    pub lsn: Lsn,
+    /// Where the request's commit frame stands.
+    pub commit: Lsn,
+    /// The position before these events: its `commit` is the last finished one.
+    pub before: Position,
+}
+
+impl Events<'_> {
+    /// The position behind row `row` (an index into `rows`, not relative to `from_row`).
+    pub fn position_after(&self, row: usize) -> Position {
+        Position {
+            under_way: Some(crate::log::UnderWay {
+                request: self.request,
+                commit: self.commit,
+                events: self.first_event + row as u64 + 1,
+            }),
+            ..self.before
+        }
+    }
+}
+
+/// Why a sink couldn't go on.
+#[derive(thiserror::Error, Debug)]
+pub enum SinkError {
+    /// The disk: file and what was done with it. Retried with backoff.
+    #[error("{action} {path}: {source}")]
+    Io {
+        /// What was done, as a participle: `writing`, `syncing`.
+        action: &'static str,
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Something at rest is not what was written. A restart won't help; not retried.
+    #[error("{path}: {reason}")]
+    Damaged {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What is wrong with it, where, and what to do.
+        reason: String,
+    },
+    /// Anything else, in one sentence. Retried with backoff.
+    #[error("{0}")]
+    Other(String),
+}

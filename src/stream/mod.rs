@@ -1,0 +1,31 @@
+//! What a line means: schemas, columns, decoders, and the error that names a bad line.
+//!
+//! A stream is a named schema with a time column. A line arrives raw, is decoded and validated
+//! here, and stays raw in the log; whoever needs its cells later decodes it again by the schema
+//! version it was accepted under, and gets the same, byte for byte.
+
+mod line_error;
+mod ndjson;
+mod rows;
+mod schema;
+
+pub use line_error::{Found, LineError};
+pub use ndjson::{DecodeLimits, Decoder, FrameContext};
+pub use rows::Rows;
+pub use schema::{Column, ColumnType, Made, Schema, SchemaError, UnknownFields};
+
+use serde::{Deserialize, Serialize};
+
+/// A stream's number in one log. Zero belongs to no stream.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct StreamId(pub u32);
+
+/// A version of a stream's schema; counts from 1.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct SchemaVersion(pub u32);
