@@ -36,6 +36,7 @@ pub mod frame;
 mod lsn;
 mod position;
 pub mod segment;
+pub mod walk;
 
 pub use control::{CloseReason, CloseRecord, Control, SchemaRecord};
 pub use lsn::{LogId, Lsn, RequestId};
