@@ -1,0 +1,298 @@
+//! File, environment and flags become one validated [`Config`].
+//!
+//! ```text
+//!  windrow.toml ─┐
+//!  WINDROW_…  ───┼─▶ Settings: key → (text, origin) ─▶ Config: types with meaning
+//!  --flags    ───┘    the strongest origin wins          or one sentence that says
+//!                     (flag, environment, file, default)  what is wrong where
+//! ```
+//!
+//! A key that doesn't exist is an error, and so is one that this build can't honour where going on
+//! without it would be less safe than what was asked for. Relative paths are relative to the
+//! directory in which windrow was started, wherever they are written.
+
+mod environment;
+mod error;
+mod file;
+mod interim_schema;
+mod keys;
+mod settings;
+mod streams;
+mod suggest;
+mod units;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use error::ConfigError;
+pub use keys::{KEYS, Key, STREAM_KEYS, kebab, stream_key};
+pub use settings::{Origin, Setting, Settings, Written};
+pub use streams::{OnInvalid, StreamConfig};
+pub use units::{DurationText, FromText, Listen, Size};
+
+use crate::log::frame::FRAME_PAYLOAD_BYTES_MAX;
+
+/// The configuration file that is read if it exists and no other is named.
+pub const FILE_NAME: &str = "windrow.toml";
+/// The smallest segment: below it, headers and padding would outweigh what they hold.
+const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+/// The largest segment: trimming and recovery work in segments.
+const SEGMENT_BYTES_MAX: u64 = 4 << 30;
+/// The log must be able to roll at its limit.
+const SEGMENTS_MIN: u64 = 2;
+
+/// What the daemon and the commands do, validated.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// The directory that holds everything.
+    pub data_dir: PathBuf,
+    /// Where to listen.
+    pub listen: Listen,
+    /// The log.
+    pub wal: WalConfig,
+    /// Bounds on requests and connections.
+    pub limits: Limits,
+    /// All streams, the built-in ones first.
+    pub streams: Vec<StreamConfig>,
+    /// The table sink.
+    pub table: TableConfig,
+    /// How long the usage sink remembers a `transaction_id`, in arrival time.
+    pub usage_dedupe: Duration,
+    /// How long an idempotency key is remembered, in arrival time.
+    pub idempotency_keep: Duration,
+    /// Time that requests in flight get at shutdown.
+    pub shutdown: Duration,
+    /// How windrow's own log is written.
+    pub log_format: LogFormat,
+    /// The least level that it holds.
+    pub log_level: LogLevel,
+    /// Whether a stream that is gone from the configuration may take unapplied data with it.
+    pub discard: bool,
+    /// What is configured but has no effect in this build, one sentence each: to be logged at start.
+    pub warnings: Vec<String>,
+}
+
+/// The log, as configured.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WalConfig {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Size of one segment.
+    pub segment_bytes: u64,
+    /// Past this size of the log requests get 429.
+    pub bytes_max: u64,
+    /// Free space that is left alone; past it requests get 507.
+    pub reserve_bytes: u64,
+    /// How long segments are kept once every sink has them.
+    pub retain: Duration,
+}
+
+/// Bounds on requests and connections.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Longest body as it is sent.
+    pub body_bytes_max: Option<u64>,
+    /// Longest body once decompressed.
+    pub decompressed_bytes_max: Option<u64>,
+    /// Longest line, without its end.
+    pub line_bytes_max: usize,
+    /// How long a body may send nothing.
+    pub stall: Duration,
+    /// Bytes of requests held in memory at a time.
+    pub in_flight_bytes: u64,
+    /// Connections open at a time.
+    pub connections_max: usize,
+}
+
+/// The table sink, as configured.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TableConfig {
+    /// Its database; `None` is SQLite in the data directory.
+    pub url: Option<String>,
+    /// Its workers; `None` is one a core.
+    pub workers: Option<usize>,
+}
+
+/// How windrow's own log is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// One readable line an entry.
+    Text,
+    /// One JSON object an entry.
+    Json,
+}
+
+/// Levels of windrow's own log.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[expect(missing_docs, reason = "the names are the field's")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// All that the command line, the environment and the file say.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The configuration file, if one is named.
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub variables: Vec<(OsString, OsString)>,
+    /// Keys and texts of the flags.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// Reads all of them, the strongest origin for each key.
+    pub fn read(self) -> Result<Settings, ConfigError> {
+        let mut settings = Settings::default();
+        streams::put_builtin_defaults(&mut settings);
+        let named = self.file.as_deref();
+        let path = named.unwrap_or(Path::new(FILE_NAME));
+        match std::fs::read_to_string(path) {
+            Ok(text) => file::read(&text, path, &mut settings)?,
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+        }
+        environment::read(self.variables, &mut settings)?;
+        for (key, text) in self.flags {
+            let origin = Origin::Flag(format!("--{}", kebab(&key)));
+            settings.put(key, Written::Scalar(text), origin);
+        }
+        Ok(settings)
+    }
+}
+
+impl Config {
+    /// Understands and validates what was written.
+    pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+        refuse_unsupported(settings)?;
+        let data_dir: PathBuf = settings.get("data_dir")?;
+        Ok(Self {
+            wal: wal(settings, &data_dir)?,
+            limits: limits(settings)?,
+            streams: streams::streams(settings)?,
+            data_dir,
+            listen: settings.get("listen")?,
+            table: TableConfig {
+                url: settings.optional("table.url")?,
+                workers: settings.optional("table.workers")?,
+            },
+            usage_dedupe: settings.get("usage.dedupe")?,
+            idempotency_keep: settings.get("idempotency.keep")?,
+            shutdown: settings.get("shutdown")?,
+            log_format: settings.get("log_format")?,
+            log_level: settings.get("log_level")?,
+            discard: false,
+            warnings: warnings(settings),
+        })
+    }
+}
+
+fn wal(settings: &Settings, data_dir: &Path) -> Result<WalConfig, ConfigError> {
+    let segment: Size =
+        settings.get_where("wal.segment", "a size from `64KiB` to `4GiB`", |size: &Size| {
+            (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&size.0)
+        })?;
+    let bytes_max =
+        settings.get_where("wal.max", "at least twice `wal.segment`", |max: &Size| {
+            max.0 / SEGMENTS_MIN >= segment.0
+        })?;
+    Ok(WalConfig {
+        dir: settings.optional("wal.dir")?.unwrap_or_else(|| data_dir.join("wal")),
+        segment_bytes: segment.0,
+        bytes_max: bytes_max.0,
+        reserve_bytes: settings.get::<Size>("wal.reserve")?.0,
+        retain: settings.get("wal.retain")?,
+    })
+}
+
+fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
+    let line: Size =
+        settings.get_where("limits.line", "a size from `1` to `64MiB`", |line: &Size| {
+            (1..=FRAME_PAYLOAD_BYTES_MAX as u64).contains(&line.0)
+        })?;
+    let in_flight: Size = settings.get_where(
+        "limits.in_flight",
+        "at least `1MiB` and twice `limits.line`",
+        |size: &Size| size.0 >= 1 << 20 && size.0 / 2 >= line.0,
+    )?;
+    let bytes = |size: Option<Size>| size.map(|size| size.0);
+    Ok(Limits {
+        body_bytes_max: bytes(settings.optional("limits.body")?),
+        decompressed_bytes_max: bytes(settings.optional("limits.decompressed")?),
+        line_bytes_max: line.0 as usize,
+        stall: settings.get_where(
+            "limits.stall",
+            "a duration above zero",
+            |stall: &Duration| !stall.is_zero(),
+        )?,
+        in_flight_bytes: in_flight.0,
+        connections_max: settings.get_where(
+            "limits.connections",
+            "a whole number above zero",
+            |connections: &usize| *connections > 0,
+        )?,
+    })
+}
+
+/// Keys that say who may send and read. Going on without them would let everybody.
+fn refuse_unsupported(settings: &Settings) -> Result<(), ConfigError> {
+    let everybody = "everybody who reaches the port could send and read";
+    let plain = "everything would be sent without encryption";
+    if settings.get::<bool>("require_tokens")? {
+        return Err(settings.unsupported("require_tokens", everybody));
+    }
+    for (key, without) in [
+        ("tokens", everybody),
+        ("tls.cert", plain),
+        ("tls.key", plain),
+        ("tls.client_ca", everybody),
+    ] {
+        if settings.written(key).is_some() {
+            return Err(settings.unsupported(key, without));
+        }
+    }
+    Ok(())
+}
+
+/// Keys that are understood and harmless, but without effect in this build.
+fn warnings(settings: &Settings) -> Vec<String> {
+    ["cors", "table.url", "table.workers", "usage.dedupe", "idempotency.keep"]
+        .into_iter()
+        .filter_map(|key| Some((key, settings.written(key)?)))
+        .map(|(key, setting)| {
+            format!("{}: `{key}` has no effect in this build yet", setting.origin)
+        })
+        .collect()
+}
+
+impl FromText for LogFormat {
+    const EXPECTED: &'static str = "`text` or `json`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+impl FromText for LogLevel {
+    const EXPECTED: &'static str = "`error`, `warn`, `info`, `debug` or `trace`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "error" => Some(Self::Error),
+            "warn" => Some(Self::Warn),
+            "info" => Some(Self::Info),
+            "debug" => Some(Self::Debug),
+            "trace" => Some(Self::Trace),
+            _ => None,
+        }
+    }
+}
