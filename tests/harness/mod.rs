@@ -1,0 +1,281 @@
+//! What the black-box tests share: a daemon to start, stop and kill, and a small HTTP client that
+//! sends exactly the bytes a test wants to send.
+//!
+//! ```ignore
+//! let dir = tempfile::tempdir().unwrap();
+//! let daemon = Daemon::start(dir.path());
+//! let answer = daemon.post("/user/event", user_event("2024-07-01T02:03:04Z", 1));
+//! assert_eq!(answer.status, 200);
+//! daemon.kill();                                  // SIGKILL
+//! let daemon = Daemon::start(dir.path());
+//! assert_eq!(daemon.stop().code(), Some(0));      // SIGTERM
+//! ```
+#![allow(dead_code, reason = "each test uses its part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "tests")]
+
+pub mod http;
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+pub use http::{Answer, Connection};
+
+/// How long a test waits for something that must happen before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A command of the binary under test, cut off from the environment's `WINDROW_…` variables.
+pub fn windrow() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_windrow"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("WINDROW_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs a subcommand to its end.
+pub fn run(args: &[&str]) -> Output {
+    windrow().args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+/// A running daemon. Dropping it kills it.
+pub struct Daemon {
+    child: Child,
+    log: Arc<LogLines>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its data directory.
+    pub data: PathBuf,
+}
+
+impl Daemon {
+    /// Starts one on any free port and waits until it is ready.
+    pub fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(data: &Path, args: &[&str]) -> Self {
+        let daemon = Self::start_unready(data, args);
+        daemon.wait_ready();
+        daemon
+    }
+
+    /// Starts one and returns as soon as it listens.
+    pub fn start_unready(data: &Path, args: &[&str]) -> Self {
+        match Self::try_start(data, args) {
+            Ok(daemon) => daemon,
+            Err(ended) => panic!("the daemon ended with {}:\n{}", ended.status, ended.log),
+        }
+    }
+
+    /// Starts one, or says how it ended without ever listening.
+    pub fn try_start(data: &Path, args: &[&str]) -> Result<Self, Ended> {
+        let mut command = windrow();
+        command.arg("serve").arg("--data-dir").arg(data).args(["--log-format", "json"]);
+        if !args.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let log = LogLines::follow(child.stderr.take().unwrap());
+        match log.wait_for_address() {
+            Some(address) => Ok(Self { child, log, address, data: data.to_owned() }),
+            None => Err(Ended { status: child.wait().unwrap(), log: log.text() }),
+        }
+    }
+
+    /// Waits until `/health/ready` says so.
+    pub fn wait_ready(&self) {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if Connection::try_open(self.address)
+                .and_then(|mut connection| connection.try_send("GET", "/health/ready", &[], b""))
+                .is_ok_and(|answer| answer.status == 200)
+            {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("not ready after {PATIENCE:?}:\n{}", self.log());
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything that it has written to standard error so far.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// A new connection.
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    /// One request over a connection of its own.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.connect().send(method, path, headers, body)
+    }
+
+    /// A GET over a connection of its own.
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], b"")
+    }
+
+    /// A POST of NDJSON over a connection of its own.
+    pub fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Answer {
+        self.send("POST", path, &[("content-type", "application/x-ndjson")], body.as_ref())
+    }
+
+    /// Waits until the windows of the stream hold so many rows, and returns the listing.
+    pub fn wait_for_rows(&self, stream: &str, rows: u64) -> serde_json::Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let listing = self.get(&format!("/v1/streams/{stream}/windows")).json();
+            if listing["rows"].as_u64() >= Some(rows) {
+                return listing;
+            }
+            assert!(Instant::now() < end, "{rows} rows of {stream}, but {listing}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Any signal; does not wait.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub fn stop(self) -> ExitStatus {
+        self.signal(rustix::process::Signal::TERM);
+        self.wait().status
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(mut self) -> Ended {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                self.log.wait_for_end();
+                return Ended { status, log: self.log.text() };
+            }
+            assert!(Instant::now() < end, "still running after {PATIENCE:?}:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Both fail only where the process has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How a daemon ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// Its standard error.
+    pub log: String,
+}
+
+/// A process's standard error, gathered by a thread.
+#[derive(Default)]
+struct LogLines {
+    gathered: Mutex<Gathered>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Gathered {
+    text: String,
+    address: Option<SocketAddr>,
+    ended: bool,
+}
+
+impl LogLines {
+    fn follow(stderr: impl std::io::Read + Send + 'static) -> Arc<Self> {
+        let lines = Arc::new(Self::default());
+        let followed = lines.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut gathered = followed.gathered.lock().unwrap();
+                gathered.address = gathered.address.or_else(|| announced_address(&line));
+                gathered.text.push_str(&line);
+                gathered.text.push('\n');
+                followed.changed.notify_all();
+            }
+            followed.gathered.lock().unwrap().ended = true;
+            followed.changed.notify_all();
+        });
+        lines
+    }
+
+    fn text(&self) -> String {
+        self.gathered.lock().unwrap().text.clone()
+    }
+
+    fn wait_for_address(&self) -> Option<SocketAddr> {
+        let gathered = self.gathered.lock().unwrap();
+        let (gathered, timeout) = self
+            .changed
+            .wait_timeout_while(gathered, PATIENCE, |now| now.address.is_none() && !now.ended)
+            .unwrap();
+        assert!(!timeout.timed_out(), "no address announced:\n{}", gathered.text);
+        gathered.address
+    }
+
+    fn wait_for_end(&self) {
+        let gathered = self.gathered.lock().unwrap();
+        drop(self.changed.wait_timeout_while(gathered, PATIENCE, |now| !now.ended).unwrap());
+    }
+}
+
+/// The start-up line is `{"…","fields":{"message":"listening","address":"127.0.0.1:8080"}}`.
+fn announced_address(line: &str) -> Option<SocketAddr> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    let fields = line.get("fields")?;
+    if fields.get("message")? != "listening" {
+        return None;
+    }
+    fields.get("address")?.as_str()?.parse().ok()
+}
+
+/// A line of `user-events`, without its end.
+pub fn user_event(time: &str, number: u64) -> String {
+    format!(
+        r#"{{"time":"{time}","uuid":"{:08x}-c6d2-4cf5-8532-8473d74004e6","id":{},"active":{},"email":"a{number}@example.org","phone":"654.681.{:04}","description":"Number {number}, \"quoted\".","credits":-{number}.25}}"#,
+        number & 0xffff_ffff,
+        5_811_804_537_417_038_826 - i128::from(number),
+        number.is_multiple_of(2),
+        number % 10_000,
+    )
+}
+
+/// So many lines, a second apart, from `2024-07-01T02:03:04Z` plus `from` seconds.
+pub fn user_events(from: u64, count: u64) -> String {
+    let start = chrono::DateTime::parse_from_rfc3339("2024-07-01T02:03:04Z").unwrap();
+    (from..from + count).fold(String::new(), |mut lines, second| {
+        let time = start + Duration::from_secs(second);
+        lines += &user_event(&time.to_utc().to_rfc3339_opts(chrono::SecondsFormat::Secs, true), second);
+        lines.push('\n');
+        lines
+    })
+}
