@@ -1,0 +1,63 @@
+//! Printing: RFC 3339 in UTC, and the stamp in the names of files.
+
+use std::fmt;
+
+use super::Timestamp;
+use super::civil::civil_from_days;
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// A timestamp taken apart, in UTC.
+struct Parts {
+    year: u32,
+    month: u32,
+    day: u32,
+    hour: i64,
+    minute: i64,
+    second: i64,
+    nanos: i64,
+}
+
+impl Parts {
+    fn of(timestamp: Timestamp) -> Self {
+        let seconds = timestamp.as_nanos().div_euclid(NANOS_PER_SECOND);
+        let nanos = timestamp.as_nanos().rem_euclid(NANOS_PER_SECOND);
+        let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
+        let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
+        Self {
+            year,
+            month,
+            day,
+            hour: of_day / 3600,
+            minute: of_day / 60 % 60,
+            second: of_day % 60,
+            nanos,
+        }
+    }
+}
+
+/// RFC 3339 in UTC, with as many fraction digits as it takes: none for a whole second.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parts { year, month, day, hour, minute, second, mut nanos } = Parts::of(*self);
+        write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        if nanos != 0 {
+            let mut digits = 9;
+            while nanos % 10 == 0 {
+                nanos /= 10;
+                digits -= 1;
+            }
+            write!(out, ".{nanos:0digits$}")?;
+        }
+        out.write_str("Z")
+    }
+}
+
+impl Timestamp {
+    /// The second in UTC, for the name of a file: `20240701-020304`.
+    pub fn file_stamp(self) -> String {
+        let Parts { year, month, day, hour, minute, second, .. } = Parts::of(self);
+        format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+    }
+}
