@@ -138,6 +138,29 @@ pub enum FrameError {
 }
 
 impl FrameHeader {
+    /// A header with nothing in it but what every frame has.
+    pub const fn new(kind: FrameKind, stream: StreamId, arrival: Timestamp) -> Self {
+        Self {
+            payload_bytes: 0,
+            kind,
+            first: false,
+            commit: false,
+            format: LineFormat::Ndjson,
+            key_bytes: 0,
+            stream,
+            schema: SchemaVersion(0),
+            request: RequestId(0),
+            arrival,
+            seed: 0,
+            first_line: 0,
+            first_event: 0,
+            events: 0,
+            request_events: 0,
+            request_rejected: 0,
+            fingerprint: [0; 32],
+        }
+    }
+
     /// Bytes of the whole frame in its batch, padding included.
     pub fn frame_bytes(&self) -> usize {
         (FRAME_HEADER_BYTES + usize::from(self.key_bytes) + self.payload_bytes as usize)

@@ -31,13 +31,36 @@
 //! `migrations-free-wal-spec.md`.
 
 pub mod batch;
+mod clock;
 mod control;
+mod durable;
+mod error;
 pub mod frame;
+mod handle;
 mod lsn;
+mod options;
 mod position;
+mod queue;
+mod request;
 pub mod segment;
+mod segments;
+mod space;
+mod streams;
+mod tail;
 pub mod walk;
 
 pub use control::{CloseReason, CloseRecord, Control, SchemaRecord};
+pub use error::{AppendError, OpenError};
+pub use handle::{Log, LogUsage};
 pub use lsn::{LogId, Lsn, RequestId};
+pub use options::{
+    BATCH_BYTES_MAX, LogOptions, REQUEST_IN_FLIGHT_BYTES_MAX, REQUEST_TAIL_BYTES_MAX,
+    SEGMENT_BYTES_MIN,
+};
 pub use position::{Position, UnderWay};
+pub use queue::Permit;
+pub use request::{Committed, Key, Lines, Outcome, Request};
+pub use segments::{SegmentSpan, Trimmed};
+pub use space::SpaceState;
+pub use streams::Streams;
+pub use tail::{Tail, TailBatch, TailFrame};
