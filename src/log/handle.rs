@@ -12,11 +12,15 @@ use super::durable::DurableEnd;
 use super::frame::{FrameHeader, FrameKind};
 use super::options::LogOptions;
 use super::queue::{Entry, Permit, Queue};
+use super::reader::Source;
 use super::segments::{SegmentSpan, Segments, Trimmed};
 use super::space::{Space, SpaceState};
 use super::streams::Streams;
 use super::tail::Tail;
-use super::{AppendError, CloseRecord, Committed, LogId, Lsn, Request, RequestId};
+use super::{
+    AppendError, CloseRecord, Committed, LogId, Lsn, Position, ReadError, Reader, Request,
+    RequestId,
+};
 use crate::disk::Disk;
 use crate::stream::{SchemaVersion, StreamId};
 use crate::time::Timestamp;
@@ -163,6 +167,11 @@ impl Log {
     /// Ends every [`Log::wait_beyond`] under way, so that its thread looks whether it should end.
     pub fn wake_readers(&self) {
         self.shared.durable.nudge();
+    }
+
+    /// Reads a stream's committed history from `from` on.
+    pub fn reader(&self, stream: StreamId, from: Position) -> Result<Reader, ReadError> {
+        Reader::new(Source::of(self), stream, from)
     }
 
     /// Removes segments that lie below `restart` as a whole: the lowest one of all positions that are

@@ -31,6 +31,7 @@
 //! `migrations-free-wal-spec.md`.
 
 pub mod batch;
+pub mod buffers;
 mod clock;
 mod control;
 mod durable;
@@ -41,7 +42,9 @@ mod lsn;
 mod options;
 mod position;
 mod queue;
+pub mod reader;
 mod request;
+pub mod scan;
 pub mod segment;
 mod segments;
 mod space;
@@ -59,6 +62,7 @@ pub use options::{
 };
 pub use position::{Position, UnderWay};
 pub use queue::Permit;
+pub use reader::{Item, ReadError, Reader};
 pub use request::{Committed, Key, Lines, Outcome, Request};
 pub use segments::{SegmentSpan, Trimmed};
 pub use space::SpaceState;

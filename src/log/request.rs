@@ -78,6 +78,16 @@ impl Key {
     pub fn new(text: Bytes, fingerprint: [u8; 32]) -> Option<Self> {
         (1..=Self::BYTES_MAX).contains(&text.len()).then_some(Self { text, fingerprint })
     }
+
+    /// The key.
+    pub fn text(&self) -> &Bytes {
+        &self.text
+    }
+
+    /// The body's SHA-256.
+    pub fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
+    }
 }
 
 /// What a request came to, said with its last lines.

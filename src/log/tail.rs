@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::Lsn;
-use super::frame::FrameHeader;
+use super::frame::{FrameHeader, FrameKind};
 use crate::stream::Rows;
 
 /// A frame in the tail.
@@ -24,8 +24,28 @@ pub struct TailFrame {
     pub key: Bytes,
     /// Its events. `None` where they must be read from disk, and in control frames.
     pub rows: Option<Arc<Rows>>,
+    /// CRC-32 of the payload alone, for who reads these lines from disk later without their batch:
+    /// see [`TailFrame::payload_crc_of`].
+    pub payload_crc: u32,
     /// The payload of a control frame; empty for lines.
     pub control: Bytes,
+}
+
+impl TailFrame {
+    /// The checksum that the tail keeps of a frame. `known` is that of its payload, if the sender
+    /// has summed it up. A request of one frame is never read again without its batch, so short ones
+    /// aren't summed up twice.
+    pub(super) fn payload_crc_of(
+        header: &FrameHeader,
+        known: Option<&crc32fast::Hasher>,
+        payload: &[u8],
+    ) -> u32 {
+        match known {
+            Some(crc) => crc.clone().finalize(),
+            None if header.kind != FrameKind::Lines || (header.first && header.commit) => 0,
+            None => crc32fast::hash(payload),
+        }
+    }
 }
 
 /// A durable batch in the tail.

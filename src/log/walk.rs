@@ -16,6 +16,7 @@ use bytes::Bytes;
 
 use super::Lsn;
 use super::batch::{BATCH_ALIGN_BYTES, BATCH_HEADER_BYTES, BatchHeader, crc_of};
+use super::buffers::Buffers;
 use super::frame::{FrameAt, FrameError, FrameHeader};
 use super::segment::{
     SEGMENT_HEADER_BYTES, SEGMENT_HEADER_USED_BYTES, SegmentHeader, SegmentHeaderError,
@@ -206,6 +207,16 @@ impl SegmentFile {
         at: Lsn,
         previous_crc: Option<u32>,
     ) -> Result<Result<Batch, Stop>, SegmentError> {
+        self.batch_into(&mut Buffers::default(), at, previous_crc)
+    }
+
+    /// As [`SegmentFile::batch_at`], into a buffer that may have held an earlier batch.
+    pub fn batch_into(
+        &self,
+        buffers: &mut Buffers,
+        at: Lsn,
+        previous_crc: Option<u32>,
+    ) -> Result<Result<Batch, Stop>, SegmentError> {
         let offset = self.offset_of(at);
         if offset + BATCH_HEADER_BYTES as u64 > self.len_bytes {
             return Ok(Err(Stop::Full));
@@ -219,17 +230,38 @@ impl SegmentFile {
             Ok(header) => header,
             Err(unreadable) => return Ok(Err(Stop::Unreadable(unreadable))),
         };
-        let mut bytes = vec![0; header.length_bytes as usize];
-        self.read(&mut bytes, offset)?;
+        let bytes = self.read_into(buffers, at, header.length_bytes as usize)?;
         // The header is decoded again below the checksum's cover: a daemon may be writing this.
         let unreadable = if crc_of(&bytes) != header.crc || bytes[..BATCH_HEADER_BYTES] != head {
             Unreadable::Checksum
         } else if previous_crc.is_some_and(|crc| crc != header.previous_crc) {
             Unreadable::Chain
         } else {
-            return Ok(Ok(Batch { header, bytes: bytes.into() }));
+            return Ok(Ok(Batch { header, bytes }));
         };
         Ok(Err(Stop::Unreadable(unreadable)))
+    }
+
+    /// Reads `len` bytes from `at` on, checking nothing.
+    pub fn read_into(
+        &self,
+        buffers: &mut Buffers,
+        at: Lsn,
+        len: usize,
+    ) -> Result<Bytes, SegmentError> {
+        buffers.read(len, |buffer| self.read(buffer, self.offset_of(at)))
+    }
+
+    /// The header of the batch at `at`, as far as it can be trusted without reading the batch: for
+    /// stepping over batches to one whose checksum is looked at.
+    pub fn header_at(&self, at: Lsn) -> Result<Option<BatchHeader>, SegmentError> {
+        let offset = self.offset_of(at);
+        if offset + BATCH_HEADER_BYTES as u64 > self.len_bytes {
+            return Ok(None);
+        }
+        let mut head = [0; BATCH_HEADER_BYTES];
+        self.read(&mut head, offset)?;
+        Ok(self.check_header(&head, at).ok())
     }
 
     /// Walks from the first batch on.
@@ -332,8 +364,8 @@ impl Walk {
 
 impl Batch {
     /// Its frames in order. Stops behind the first error.
-    pub fn frames(&self) -> Frames<'_> {
-        Frames { batch: self, offset: BATCH_HEADER_BYTES, left: self.header.frames }
+    pub fn frames(&self) -> Frames {
+        Frames { batch: self.clone(), offset: BATCH_HEADER_BYTES, left: self.header.frames }
     }
 
     /// The payload of one of its frames, without copying it.
@@ -350,13 +382,25 @@ impl Batch {
 
 /// The frames of one batch.
 #[derive(Clone, Debug)]
-pub struct Frames<'a> {
-    batch: &'a Batch,
+pub struct Frames {
+    batch: Batch,
     offset: usize,
     left: u32,
 }
 
-impl Iterator for Frames<'_> {
+impl Frames {
+    /// The batch they are in.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    /// Whether there are no more.
+    pub fn is_done(&self) -> bool {
+        self.left == 0
+    }
+}
+
+impl Iterator for Frames {
     type Item = Result<FrameAt, FrameError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,0 +1,72 @@
+//! What a reader yields.
+
+use std::sync::Arc;
+
+use crate::log::{Control, Key, Lsn, Position, RequestId};
+use crate::stream::{Rows, Schema, SchemaVersion};
+use crate::time::Timestamp;
+
+/// One step of the committed history of one stream.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// Events of a committed request, all from one frame.
+    Events(CommittedEvents),
+    /// The end of that request. It follows its last events, and stands alone if it has none.
+    Committed(CommittedRequest),
+    /// A control frame of the stream.
+    Control {
+        /// What it says.
+        control: Control,
+        /// The position behind it.
+        position: Position,
+    },
+    /// The log has moved on by some MiB without anything for this stream.
+    Passed {
+        /// The position there.
+        position: Position,
+    },
+}
+
+/// Events of a committed request, decoded, all from one frame.
+#[derive(Clone, Debug)]
+pub struct CommittedEvents {
+    /// The frame's events.
+    pub rows: Arc<Rows>,
+    /// The first of them that is not yet applied by whoever stands at the reader's first position.
+    pub from_row: usize,
+    /// What their cells are.
+    pub schema: Arc<Schema>,
+    /// The version of it.
+    pub version: SchemaVersion,
+    /// The request they belong to.
+    pub request: RequestId,
+    /// When it arrived.
+    pub arrival: Timestamp,
+    /// Its seed.
+    pub seed: u64,
+    /// The number of the frame's first event in the request, from 0.
+    pub first_event: u64,
+    /// The LSN of the frame.
+    pub lsn: Lsn,
+    /// Where the request's commit frame stands.
+    pub commit: Lsn,
+    /// The position before these events.
+    pub before: Position,
+}
+
+/// A committed request, once all its events are yielded.
+#[derive(Clone, Debug)]
+pub struct CommittedRequest {
+    /// Which request.
+    pub request: RequestId,
+    /// When it arrived.
+    pub arrival: Timestamp,
+    /// Its events, also those that were yielded to an earlier reader.
+    pub events: u64,
+    /// Its lines that went to quarantine.
+    pub rejected: u64,
+    /// Its idempotency key, if it has one.
+    pub key: Option<Key>,
+    /// The position behind it; `position.commit` is its commit frame.
+    pub position: Position,
+}
