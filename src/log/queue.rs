@@ -30,6 +30,16 @@ impl Permit {
         self.0.num_permits()
     }
 
+    /// Adds the room that another one holds.
+    pub fn merge(&mut self, other: Self) {
+        self.0.merge(other.0);
+    }
+
+    /// Takes `bytes` of it as a permit of its own; `None` when it has fewer.
+    pub fn split(&mut self, bytes: usize) -> Option<Self> {
+        self.0.split(bytes).map(Self)
+    }
+
     /// Gives back all but `bytes`.
     pub fn shrink_to(&mut self, bytes: usize) {
         let surplus = self.0.num_permits().saturating_sub(bytes);

@@ -52,6 +52,12 @@ impl Lines {
         Self { payload, crc, rows: None, events, first_line, first_event }
     }
 
+    /// Sets the number of the first event in the request, for lines that were decoded before it was
+    /// known how many events stand before them.
+    pub fn set_first_event(&mut self, first_event: u64) {
+        self.first_event = first_event;
+    }
+
     /// Number of events.
     pub fn events(&self) -> u32 {
         self.events
