@@ -246,6 +246,11 @@ impl Log {
         &self.shared.options.dir
     }
 
+    /// Length of a new segment.
+    pub fn segment_bytes(&self) -> u64 {
+        self.shared.options.segment_len_bytes()
+    }
+
     pub(super) fn options(&self) -> &LogOptions {
         &self.shared.options
     }

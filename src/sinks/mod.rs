@@ -14,18 +14,31 @@
 //! S4. A sink's failure stops neither ingestion nor another sink.
 //! S5. The log is trimmed only below the `restart` of a position that [`Sink::durable`] returned.
 
+pub mod absent;
+mod backoff;
+pub(crate) mod line;
 pub mod runner;
+mod sealed_file;
+mod set;
+pub mod start;
+mod status;
 pub mod windows;
+
+pub use backoff::Backoff;
+pub use set::{Held, Pair, Sinks};
+pub use start::StartFile;
+pub use status::{Condition, Lag, PairHealth, PairStatus};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::log::reader::CommittedEvents;
 use crate::log::{CloseRecord, Control, Lsn, Position, RequestId};
 use crate::stream::{Rows, Schema, SchemaVersion};
 use crate::time::Timestamp;
 
 /// An output that follows one stream.
-pub trait Sink: Send {
+pub trait Sink: Send + std::fmt::Debug {
     /// Applies committed events. They may stop in the middle of a request; the rest follows.
     fn apply(&mut self, events: &Events<'_>) -> Result<(), SinkError>;
 
@@ -36,11 +49,16 @@ pub trait Sink: Send {
     /// now and then, when the log has moved on without anything for this stream.
     fn reached(&mut self, position: &Position) -> Result<(), SinkError>;
 
+    /// Everything there is has been handed over for now, or a good deal since the last call: what
+    /// was put off for being cheaper together, and what people should soon see, is done now. Also
+    /// called when [`Sink::next_due`] asked for it.
+    fn settle(&mut self, now: Instant) -> Result<(), SinkError>;
+
     /// Makes all that was handed over durable, with its position.
     fn checkpoint(&mut self) -> Result<(), SinkError>;
 
     /// Whether enough has gathered since the last checkpoint to make one now.
-    fn wants_checkpoint(&self) -> bool;
+    fn wants_checkpoint(&self, now: Instant) -> bool;
 
     /// The last durable position.
     fn durable(&self) -> Position;
@@ -51,14 +69,15 @@ pub trait Sink: Send {
         None
     }
 
-    /// When [`Sink::idle_close`] or a checkpoint wants to be asked again, at the latest.
-    fn next_due(&self) -> Option<Duration> {
+    /// When [`Sink::settle`], [`Sink::wants_checkpoint`] and [`Sink::idle_close`] want to be asked
+    /// again, at the latest, even if nothing has come.
+    fn next_due(&self, _now: Instant) -> Option<Duration> {
         None
     }
 }
 
 /// Opens a sink at its last durable position: at start, and again after each failure.
-pub trait OpenSink: Send + Sync {
+pub trait OpenSink: Send + Sync + std::fmt::Debug {
     /// The name of the kind of sink, as in configuration and metric labels: `windows`.
     fn name(&self) -> &'static str;
 
@@ -100,7 +119,33 @@ pub struct Events<'a> {
     pub before: Position,
 }
 
+impl<'a> From<&'a CommittedEvents> for Events<'a> {
+    fn from(events: &'a CommittedEvents) -> Self {
+        Self {
+            rows: &events.rows,
+            from_row: events.from_row,
+            schema: &events.schema,
+            version: events.version,
+            request: events.request,
+            arrival: events.arrival,
+            seed: events.seed,
+            first_event: events.first_event,
+            lsn: events.lsn,
+            commit: events.commit,
+            before: events.before,
+        }
+    }
+}
+
 impl Events<'_> {
+    /// The position before row `row`, which is not one of those that are applied already.
+    pub fn position_before(&self, row: usize) -> Position {
+        match row.checked_sub(1) {
+            Some(previous) if row > self.from_row => self.position_after(previous),
+            _ => self.before,
+        }
+    }
+
     /// The position behind row `row` (an index into `rows`, not relative to `from_row`).
     pub fn position_after(&self, row: usize) -> Position {
         Position {
@@ -138,4 +183,15 @@ pub enum SinkError {
     /// Anything else, in one sentence. Retried with backoff.
     #[error("{0}")]
     Other(String),
+}
+
+impl SinkError {
+    /// Turns what the system said into an error that names the file and what was done with it.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<std::path::PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
 }

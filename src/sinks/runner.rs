@@ -1,1 +1,366 @@
-//! To be written.
+//! The runner: one thread for each pair of sink and stream, that reads the committed log and hands
+//! it over.
+//!
+//! It owns what every sink would otherwise have to own: where to go on, when to make a checkpoint,
+//! what to do about a failure, and what the rest of the daemon gets to know. See the contract at the
+//! head of [`crate::sinks`].
+//!
+//! ```text
+//!  open ──▶ pass: read all there is, apply ──▶ settle ──▶ checkpoint if due ──▶ publish ──▶ pause
+//!   ▲                                                                                        │
+//!   └──── backoff ◀── error: drop sink and reader                    pass again ◀────────────┘
+//! ```
+//!
+//! A pass takes everything that is there, and then rests a moment even if more has come: at sixty
+//! thousand one-line requests a second, waking for each batch would cost more than applying it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::status::{Condition, PairStatus, Pass};
+use super::{Backoff, Events, OpenSink, Sink, SinkError};
+use crate::log::{Item, Log, Lsn, Position, ReadError, Reader, SpaceState};
+use crate::metrics::SinkMetrics;
+use crate::stream::StreamId;
+use crate::time::Timestamp;
+
+/// A pass ends after so many bytes of the log even if more is there, so that files are settled and
+/// the position published in between: some tens of milliseconds of work.
+const PASS_BYTES: u64 = 16 << 20;
+/// Looks at the clock after so many items, for a pass of many small requests.
+const PASS_ITEMS: u32 = 16 << 10;
+/// How long the runner rests after a pass that found something, for more to gather.
+const PAUSE: Duration = Duration::from_millis(2);
+/// How long it rests after a pass that found only other streams' requests.
+const PAUSE_QUIET: Duration = Duration::from_millis(10);
+/// How long it waits at the log's end before it looks at its own affairs again.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+/// Waits between attempts after failures.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+/// The longest of them.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Runs one pair.
+#[derive(Debug)]
+pub struct Runner {
+    log: Log,
+    stream: StreamId,
+    sink: Arc<dyn OpenSink>,
+    start: Position,
+    /// A pair that has nothing to apply makes a checkpoint when its durable position holds so much
+    /// more of the log than it needs: half a segment.
+    idle_bytes: u64,
+    status: Arc<PairStatus>,
+    metrics: SinkMetrics,
+    stop: Arc<AtomicBool>,
+    backoff: Backoff,
+    opened: Option<Opened>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    sink: Box<dyn Sink>,
+    reader: Reader,
+    /// A close was asked for when the sink stood here, and hasn't come back yet.
+    close_asked: Option<Instant>,
+}
+
+/// What a step has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// There is probably more to do at once.
+    More,
+    /// Everything there is is applied; look again when something is durable behind this address, or
+    /// after this time.
+    Idle(Lsn, Duration),
+    /// It failed, and is to be tried again after this time.
+    Failed(Duration),
+    /// It failed, and trying again won't help.
+    Damaged,
+}
+
+impl Runner {
+    /// A runner for `sink`, whose state at rest stands at `durable`, and which begins at `start` if it
+    /// has none.
+    pub fn new(
+        log: Log,
+        stream: StreamId,
+        sink: Arc<dyn OpenSink>,
+        start: Position,
+        durable: Position,
+        metrics: SinkMetrics,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        let status = PairStatus::new(sink.name(), sink.stream().to_owned(), durable);
+        let idle_bytes = log.segment_bytes() / 2;
+        Self {
+            status: Arc::new(status),
+            backoff: Backoff::new(RETRY_FIRST, RETRY_MAX),
+            opened: None,
+            log,
+            stream,
+            sink,
+            start,
+            idle_bytes,
+            metrics,
+            stop,
+        }
+    }
+
+    /// The handles of its metrics.
+    pub fn metrics(&self) -> SinkMetrics {
+        self.metrics.clone()
+    }
+
+    /// What it publishes.
+    pub fn status(&self) -> &Arc<PairStatus> {
+        &self.status
+    }
+
+    /// Runs until it is told to stop; then applies what is durable, makes a checkpoint, and ends.
+    /// `advanced` is called whenever a position has become durable.
+    pub fn run(mut self, advanced: impl Fn()) {
+        while !self.stopped() {
+            let restart = self.status.restart();
+            let step = self.step();
+            if self.status.restart() != restart {
+                advanced();
+            }
+            match step {
+                Step::More => {}
+                Step::Idle(lsn, wait) => self.rest(lsn, wait),
+                Step::Failed(wait) => self.wait(wait),
+                Step::Damaged => self.wait(Duration::MAX),
+            }
+        }
+        self.finish();
+        advanced();
+    }
+
+    /// One pass: opens the sink if need be, applies what is there, makes a checkpoint if one is due.
+    pub fn step(&mut self) -> Step {
+        match self.pass() {
+            Ok(step) => step,
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// Applies everything that is durable, and makes a checkpoint of it.
+    fn finish(&mut self) {
+        let end = self.log.durable_end();
+        while self.opened.is_some() {
+            match self.step() {
+                Step::More if self.status.applied() < end => {}
+                _ => break,
+            }
+        }
+        let Some(mut opened) = self.opened.take() else { return };
+        match opened.sink.checkpoint() {
+            Ok(()) => {
+                self.checkpointed(opened.sink.durable());
+                self.status.set_condition(Condition::Stopped);
+            }
+            // The next start goes on from the checkpoint before.
+            Err(error) => {
+                tracing::warn!(sink = self.sink.name(), stream = self.sink.stream(), %error, "no last checkpoint");
+            }
+        }
+    }
+
+    fn pass(&mut self) -> Result<Step, SinkError> {
+        let mut opened = match self.opened.take() {
+            Some(opened) => opened,
+            None => self.open()?,
+        };
+        let handed = self.hand_over(&mut opened)?;
+        let now = Instant::now();
+        opened.sink.settle(now)?;
+        let position = opened.reader.position();
+        let durable = opened.sink.durable();
+        let holds = position.restart.bytes_since(durable.restart);
+        let idle = handed.events == 0 && holds > self.idle_bytes;
+        let in_the_way = holds > 0 && self.log.space() != SpaceState::Enough;
+        if idle || in_the_way || opened.sink.wants_checkpoint(now) {
+            opened.sink.checkpoint()?;
+            self.metrics.checkpoints.inc();
+        }
+        self.checkpointed(opened.sink.durable());
+        if handed.events > 0 {
+            self.backoff.reset();
+        }
+        let end = self.log.durable_end();
+        // At the log's end everything is applied that committed before it; before, only what was
+        // handed over.
+        let applied = if handed.at_end { handed.read_to } else { position.commit };
+        let pass = Pass {
+            events: handed.events,
+            applied,
+            read_to: handed.read_to,
+            arrival: handed.arrival,
+        };
+        self.status.advanced(&pass, end);
+        self.metrics.position.set(self.status.applied().0 as i64);
+        self.close_if_idle(&mut opened, now);
+        let due = opened.sink.next_due(now).unwrap_or(WAIT_MAX).min(WAIT_MAX);
+        self.opened = Some(opened);
+        Ok(if !handed.at_end {
+            Step::More
+        } else if handed.items > 0 {
+            Step::Idle(handed.read_to, due)
+        } else {
+            Step::Idle(handed.read_to, due.max(PAUSE_QUIET))
+        })
+    }
+
+    /// Hands over what there is, up to the bounds of a pass.
+    fn hand_over(&self, opened: &mut Opened) -> Result<Handed, SinkError> {
+        let Opened { sink, reader, close_asked } = opened;
+        let begun = reader.position().restart;
+        let mut handed =
+            Handed { events: 0, items: 0, arrival: None, at_end: false, read_to: reader.read_to() };
+        loop {
+            let item = reader.next().map_err(|error| read_error(&self.log, &error))?;
+            match item {
+                None => {
+                    sink.reached(&reader.position())?;
+                    handed.at_end = true;
+                    break;
+                }
+                Some(Item::Events(events)) => {
+                    let count = (events.rows.len() - events.from_row) as u64;
+                    handed.events += count;
+                    handed.arrival = Some(events.arrival);
+                    sink.apply(&Events::from(&events))?;
+                    self.metrics.applied.inc_by(count);
+                }
+                Some(Item::Committed(request)) => {
+                    handed.arrival = Some(request.arrival);
+                    sink.reached(&request.position)?;
+                }
+                Some(Item::Control { control, position }) => {
+                    *close_asked = None;
+                    sink.control(&control, &position)?;
+                }
+                Some(Item::Passed { position }) => sink.reached(&position)?,
+            }
+            handed.items += 1;
+            let passed = reader.position().restart.bytes_since(begun);
+            if passed >= PASS_BYTES || handed.items >= PASS_ITEMS {
+                break;
+            }
+        }
+        handed.read_to = reader.read_to();
+        if let Some(arrival) = handed.arrival {
+            let age = Timestamp::now().saturating_since(arrival);
+            self.metrics.delay.observe(age.as_secs_f64());
+        }
+        Ok(handed)
+    }
+
+    fn open(&mut self) -> Result<Opened, SinkError> {
+        let sink = self.sink.open(self.start)?;
+        let durable = sink.durable();
+        let reader =
+            self.log.reader(self.stream, durable).map_err(|error| read_error(&self.log, &error))?;
+        self.status.reopened(durable);
+        Ok(Opened { sink, reader, close_asked: None })
+    }
+
+    fn checkpointed(&self, durable: Position) {
+        if self.status.durable() != durable {
+            self.status.checkpointed(durable);
+        }
+    }
+
+    /// Asks the log to close the window that nothing has come for.
+    fn close_if_idle(&self, opened: &mut Opened, now: Instant) {
+        // The frame may have been lost to a full log; asking twice closes once.
+        const ASK_AGAIN: Duration = Duration::from_secs(5);
+        if opened.close_asked.is_some_and(|asked| now.duration_since(asked) < ASK_AGAIN) {
+            return;
+        }
+        let Some(record) = opened.sink.idle_close(now) else { return };
+        opened.close_asked = Some(now);
+        if let Err(error) = self.log.request_close(self.stream, &record) {
+            tracing::warn!(stream = self.sink.stream(), %error, "the idle window stays open for now");
+        }
+    }
+
+    fn failed(&mut self, error: &SinkError) -> Step {
+        self.opened = None;
+        self.metrics.errors.inc();
+        let (sink, stream) = (self.sink.name(), self.sink.stream());
+        let message = error.to_string();
+        if matches!(error, SinkError::Damaged { .. }) {
+            tracing::error!(
+                sink,
+                stream,
+                error = message,
+                "the sink stands still: a person must look"
+            );
+            self.status.set_condition(Condition::Damaged { error: message });
+            return Step::Damaged;
+        }
+        let wait = self.backoff.next_wait();
+        let attempts = self.backoff.attempts();
+        // Said once and then now and then, not twice a minute for a week.
+        if attempts.is_power_of_two() {
+            tracing::warn!(
+                sink,
+                stream,
+                error = message,
+                attempts,
+                "the sink is tried again from its last checkpoint"
+            );
+        }
+        let retry = Instant::now() + wait;
+        self.status.set_condition(Condition::Waiting { error: message, retry, attempts });
+        Step::Failed(wait)
+    }
+
+    /// Rests between two passes: a moment for more to gather, then until there is something.
+    fn rest(&self, lsn: Lsn, wait: Duration) {
+        let pause = wait.min(PAUSE);
+        std::thread::sleep(pause);
+        if !self.stopped() {
+            self.log.wait_beyond(lsn, wait.saturating_sub(pause));
+        }
+    }
+
+    fn wait(&self, wait: Duration) {
+        let until = Instant::now().checked_add(wait);
+        while !self.stopped() {
+            let left =
+                until.map_or(WAIT_MAX, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return;
+            }
+            std::thread::park_timeout(left);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+}
+
+/// What was handed over in a pass.
+#[derive(Debug)]
+struct Handed {
+    events: u64,
+    items: u32,
+    arrival: Option<Timestamp>,
+    /// Nothing more was durable.
+    at_end: bool,
+    read_to: Lsn,
+}
+
+/// What stands in the way of reading the log, as the sink's error. Damage is not retried.
+fn read_error(log: &Log, error: &ReadError) -> SinkError {
+    if error.is_transient() {
+        SinkError::Other(error.to_string())
+    } else {
+        SinkError::Damaged { path: log.dir().to_owned(), reason: error.to_string() }
+    }
+}

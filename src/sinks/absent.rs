@@ -1,0 +1,92 @@
+//! A sink that the configuration names and this build doesn't have.
+//!
+//! It follows its stream as long as nothing comes, so that an idle stream doesn't hold the log. The
+//! first event stops it, and the log keeps everything from there on, until a build that has the sink
+//! begins at its start file.
+
+use std::time::Instant;
+
+use super::start::StartFile;
+use super::{Events, OpenSink, Sink, SinkError};
+use crate::log::{Control, Position};
+
+/// Opens an absent sink.
+#[derive(Debug)]
+pub struct OpenAbsent {
+    sink: &'static str,
+    start: StartFile,
+}
+
+impl OpenAbsent {
+    /// The sink `sink`, which must be what `start` names.
+    pub fn new(sink: &'static str, start: StartFile) -> Self {
+        Self { sink, start }
+    }
+}
+
+impl OpenSink for OpenAbsent {
+    fn name(&self) -> &'static str {
+        self.sink
+    }
+
+    fn stream(&self) -> &str {
+        self.start.stream()
+    }
+
+    fn stored_position(&self) -> Result<Option<Position>, SinkError> {
+        self.start.load()
+    }
+
+    fn open(&self, start: Position) -> Result<Box<dyn Sink>, SinkError> {
+        let durable = self.start.load()?.unwrap_or(start);
+        let start = self.start.clone();
+        Ok(Box::new(Absent { sink: self.sink, start, durable, reached: durable }))
+    }
+}
+
+#[derive(Debug)]
+struct Absent {
+    sink: &'static str,
+    start: StartFile,
+    durable: Position,
+    reached: Position,
+}
+
+impl Sink for Absent {
+    fn apply(&mut self, _events: &Events<'_>) -> Result<(), SinkError> {
+        Err(SinkError::Other(format!(
+            "the `{}` sink isn't part of this build: the log keeps what `{}` has received",
+            self.sink,
+            self.start.stream()
+        )))
+    }
+
+    fn control(&mut self, _control: &Control, position: &Position) -> Result<(), SinkError> {
+        self.reached(position)
+    }
+
+    fn reached(&mut self, position: &Position) -> Result<(), SinkError> {
+        self.reached = *position;
+        Ok(())
+    }
+
+    fn settle(&mut self, _now: Instant) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<(), SinkError> {
+        if self.durable != self.reached {
+            self.start.store(self.reached)?;
+            self.durable = self.reached;
+        }
+        Ok(())
+    }
+
+    fn wants_checkpoint(&self, _now: Instant) -> bool {
+        false
+    }
+
+    fn durable(&self) -> Position {
+        self.durable
+    }
+}

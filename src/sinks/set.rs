@@ -1,0 +1,182 @@
+//! All pairs of sink and stream: started together, asked together, stopped together.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::runner::Runner;
+use super::start::StartFile;
+use super::{OpenSink, PairHealth, PairStatus, SinkError};
+use crate::log::{Log, Lsn, Position};
+use crate::metrics::{Metrics, SinkMetrics};
+
+/// An address of the log that a checkpoint holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// Whose checkpoint, for messages.
+    pub what: String,
+    /// The position in it.
+    pub position: Position,
+}
+
+/// A pair as the configuration asks for it.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// How its sink is opened.
+    pub sink: Arc<dyn OpenSink>,
+    /// Where it begins if the sink has no state yet.
+    pub start: StartFile,
+}
+
+impl Pair {
+    /// The address that this pair holds, for the log to look at before it opens.
+    pub fn held(&self) -> Result<Option<Held>, SinkError> {
+        let position = match self.sink.stored_position()? {
+            Some(position) => Some(position),
+            None => self.start.load()?,
+        };
+        let what = format!("{} of {}", self.sink.name(), self.sink.stream());
+        Ok(position.map(|position| Held { what, position }))
+    }
+
+    /// Where the sink begins if it has never run: where the pair was first configured, which is at
+    /// the log's end for one that is new.
+    fn start(&self, log: &Log) -> Result<Position, SinkError> {
+        if let Some(position) = self.start.load()? {
+            return Ok(position);
+        }
+        let position = Position::at(log.id(), log.opened_at());
+        self.start.store(position)?;
+        Ok(position)
+    }
+}
+
+/// The pairs that run.
+#[derive(Debug)]
+pub struct Sinks {
+    log: Log,
+    pairs: Vec<(Arc<PairStatus>, SinkMetrics)>,
+    stop: Arc<AtomicBool>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Sinks {
+    /// Starts a thread for each pair. Once this has returned, the log may take requests: what comes
+    /// from now on is held for every pair, whether its sink can be opened or not.
+    pub fn start(log: &Log, pairs: &[Pair], metrics: &Metrics) -> Result<Self, SinkError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut runners = Vec::new();
+        for pair in pairs {
+            let (name, stream) = (pair.sink.name(), pair.sink.stream());
+            let Some((id, _)) = log.stream(stream) else {
+                return Err(SinkError::Other(format!("the log has no stream `{stream}`")));
+            };
+            let start = pair.start(log)?;
+            let sink = Arc::clone(&pair.sink);
+            let metrics = metrics.sink(name, stream);
+            let stop = Arc::clone(&stop);
+            // What the sink still needs must be known before the first one that is quicker trims.
+            let durable = sink.stored_position()?.unwrap_or(start);
+            runners.push(Runner::new(log.clone(), id, sink, start, durable, metrics, stop));
+        }
+        let statuses: Vec<_> = runners.iter().map(|runner| Arc::clone(runner.status())).collect();
+        let pairs = runners.iter().map(|runner| (Arc::clone(runner.status()), runner.metrics()));
+        let pairs = pairs.collect();
+        let statuses: Arc<[Arc<PairStatus>]> = statuses.into();
+        let mut threads = Vec::new();
+        for runner in runners {
+            let name = format!("{}-{}", runner.status().sink(), runner.status().stream());
+            let (log, statuses) = (log.clone(), Arc::clone(&statuses));
+            let thread = thread::Builder::new()
+                .name(name)
+                .spawn(move || runner.run(|| trim(&log, &statuses)))
+                .map_err(|error| SinkError::Other(format!("starting a sink's thread: {error}")))?;
+            threads.push(thread);
+        }
+        Ok(Self { log: log.clone(), pairs, stop, threads: Mutex::new(threads) })
+    }
+
+    /// How each pair is doing.
+    pub fn health(&self) -> Vec<PairHealth> {
+        let end = self.log.durable_end();
+        self.pairs.iter().map(|(status, _)| status.health(end)).collect()
+    }
+
+    /// Brings the gauges of lag up to date, for somebody who is about to read them.
+    pub fn observe(&self) {
+        let end = self.log.durable_end();
+        for (status, metrics) in &self.pairs {
+            let health = status.health(end);
+            metrics.lag_events.set(health.lag.events as i64);
+            metrics.lag_bytes.set(health.lag.bytes as i64);
+            metrics.lag_seconds.set(health.lag.seconds);
+        }
+    }
+
+    /// The pair of a sink and a stream.
+    pub fn pair(&self, sink: &str, stream: &str) -> Option<&Arc<PairStatus>> {
+        self.pairs
+            .iter()
+            .map(|(status, _)| status)
+            .find(|status| status.sink() == sink && status.stream() == stream)
+    }
+
+    /// Waits until `sink` has applied every request of `stream` that committed up to `lsn`. `false`
+    /// when `timeout` was over first, or there is no such pair.
+    pub async fn wait_for(&self, sink: &str, stream: &str, lsn: Lsn, timeout: Duration) -> bool {
+        match self.pair(sink, stream) {
+            Some(status) => status.wait_for(lsn, timeout).await,
+            None => false,
+        }
+    }
+
+    /// The pair that keeps the log from being trimmed, and where.
+    pub fn holding(&self) -> Option<(&Arc<PairStatus>, Lsn)> {
+        self.pairs
+            .iter()
+            .map(|(status, _)| (status, status.restart()))
+            .min_by_key(|(_, restart)| *restart)
+    }
+
+    /// Tells all of them to apply what is durable, make a checkpoint and end.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.log.wake_readers();
+        for thread in self.threads().iter() {
+            thread.thread().unpark();
+        }
+    }
+
+    /// Stops them, and waits until they have ended, or `timeout` is over. Whether all have: one that
+    /// hasn't goes on from its last checkpoint when it is started again.
+    pub fn join(&self, timeout: Duration) -> bool {
+        self.stop();
+        let until = Instant::now() + timeout;
+        loop {
+            let mut threads = self.threads();
+            threads.retain(|thread| !thread.is_finished());
+            if threads.is_empty() {
+                return true;
+            }
+            drop(threads);
+            if Instant::now() >= until {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Trims the log below everything that any pair still needs (S5).
+fn trim(log: &Log, pairs: &[Arc<PairStatus>]) {
+    let Some(restart) = pairs.iter().map(|status| status.restart()).min() else { return };
+    if let Err(error) = log.trim(restart) {
+        // It is tried again with the next checkpoint, and `wal.max` is watched elsewhere.
+        tracing::warn!(%error, "trimming the log");
+    }
+}

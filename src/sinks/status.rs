@@ -1,0 +1,270 @@
+//! How a pair of sink and stream is doing, as its runner's thread publishes it and everybody else
+//! reads it: health, metrics, and requests that wait for their own writes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::log::{Lsn, Position};
+use crate::time::Timestamp;
+
+/// What a runner publishes about its pair.
+#[derive(Debug)]
+pub struct PairStatus {
+    sink: &'static str,
+    stream: String,
+    applied: watch::Sender<Lsn>,
+    read_to: AtomicU64,
+    restart: AtomicU64,
+    events: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    condition: Condition,
+    durable: Position,
+    /// Arrival of the newest request that is applied, since the sink was last opened.
+    arrival: Option<Timestamp>,
+    /// Since when the pair hasn't been at the log's end.
+    behind_since: Option<Instant>,
+    /// Events and bytes of the log passed, for turning one into the other.
+    passed_bytes: u64,
+}
+
+/// Whether a pair goes on.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// It follows the log.
+    Running,
+    /// It failed, and will be opened again.
+    Waiting {
+        /// Why, in one sentence.
+        error: String,
+        /// When it is tried again.
+        retry: Instant,
+        /// How often it has failed without getting on in between.
+        attempts: u32,
+    },
+    /// Something at rest is not what was written, and no retry will help: a person must.
+    Damaged {
+        /// What, in one sentence.
+        error: String,
+    },
+    /// It was stopped.
+    Stopped,
+}
+
+/// A pair at one moment, as `/health` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct PairHealth {
+    /// Which sink.
+    pub sink: &'static str,
+    /// Which stream.
+    pub stream: String,
+    /// `ok`, `retrying`, `damaged` or `stopped`.
+    pub status: &'static str,
+    /// Every request that committed up to here is applied.
+    pub position: Lsn,
+    /// What it still needs of the log begins here.
+    pub restart: Lsn,
+    /// What it has not applied.
+    pub lag: Lag,
+    /// Events applied since the process started, those applied again after a failure included.
+    pub events_applied: u64,
+    /// Why it doesn't go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How often it has failed in a row.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+    /// Milliseconds until it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_retry_ms: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// How far a pair is behind the log.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+pub struct Lag {
+    /// Events, estimated from the bytes: what they are is only known when they are read.
+    pub events: u64,
+    /// Bytes of the log, other streams' included.
+    pub bytes: u64,
+    /// Age of the newest request that is applied; 0 at the log's end.
+    pub seconds: f64,
+}
+
+impl PairHealth {
+    /// Whether the pair goes on.
+    pub fn is_ok(&self) -> bool {
+        matches!(self.status, "ok" | "stopped")
+    }
+}
+
+impl PairStatus {
+    pub(super) fn new(sink: &'static str, stream: String, durable: Position) -> Self {
+        let state = State {
+            condition: Condition::Running,
+            durable,
+            arrival: None,
+            behind_since: None,
+            passed_bytes: 0,
+        };
+        Self {
+            sink,
+            stream,
+            applied: watch::Sender::new(durable.commit),
+            read_to: AtomicU64::new(durable.restart.0),
+            restart: AtomicU64::new(durable.restart.0),
+            events: AtomicU64::new(0),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Which sink.
+    pub fn sink(&self) -> &'static str {
+        self.sink
+    }
+
+    /// Which stream.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// The oldest address of the log that the pair needs, by its last durable position.
+    pub fn restart(&self) -> Lsn {
+        Lsn(self.restart.load(Ordering::Acquire))
+    }
+
+    /// Every request that committed up to here is applied.
+    pub fn applied(&self) -> Lsn {
+        *self.applied.borrow()
+    }
+
+    /// Waits until every request that committed up to `lsn` is applied; `false` when `timeout` was
+    /// over first.
+    pub async fn wait_for(&self, lsn: Lsn, timeout: Duration) -> bool {
+        let mut applied = self.applied.subscribe();
+        // The sender lives in `self`, so the wait can't end for want of one.
+        let reached = applied.wait_for(|applied| *applied >= lsn);
+        matches!(tokio::time::timeout(timeout, reached).await, Ok(Ok(_)))
+    }
+
+    /// The pair at this moment, with `durable_end` as the end of the log.
+    pub fn health(&self, durable_end: Lsn) -> PairHealth {
+        let state = self.state();
+        let (status, error, attempts, next_retry) = match &state.condition {
+            Condition::Running => ("ok", None, 0, None),
+            Condition::Waiting { error, retry, attempts } => {
+                let wait = retry.saturating_duration_since(Instant::now());
+                ("retrying", Some(error.clone()), *attempts, Some(wait.as_millis() as u64))
+            }
+            Condition::Damaged { error } => ("damaged", Some(error.clone()), 0, None),
+            Condition::Stopped => ("stopped", None, 0, None),
+        };
+        PairHealth {
+            sink: self.sink,
+            stream: self.stream.clone(),
+            status,
+            position: self.applied(),
+            restart: self.restart(),
+            lag: self.lag(&state, durable_end),
+            events_applied: self.events.load(Ordering::Relaxed),
+            error,
+            attempts,
+            next_retry_ms: next_retry,
+        }
+    }
+
+    fn lag(&self, state: &State, durable_end: Lsn) -> Lag {
+        let bytes = durable_end.bytes_since(Lsn(self.read_to.load(Ordering::Acquire)));
+        if bytes == 0 {
+            return Lag::default();
+        }
+        let events = self.events.load(Ordering::Relaxed) as f64;
+        let events = events / (state.passed_bytes.max(1) as f64) * bytes as f64;
+        let age = state.arrival.map(|arrival| Timestamp::now().as_nanos() - arrival.as_nanos());
+        let seconds = match age {
+            Some(nanos) => (nanos as f64 / 1e9).max(0.0),
+            None => state.behind_since.map_or(0.0, |since| since.elapsed().as_secs_f64()),
+        };
+        Lag { events: events.round() as u64, bytes, seconds }
+    }
+
+    pub(super) fn set_condition(&self, condition: Condition) {
+        self.state().condition = condition;
+    }
+
+    /// Whether the pair runs, and why not.
+    pub fn condition(&self) -> Condition {
+        self.state().condition.clone()
+    }
+
+    /// The sink was opened at `durable`: what was applied behind it is applied again.
+    pub(super) fn reopened(&self, durable: Position) {
+        let mut state = self.state();
+        state.durable = durable;
+        state.arrival = None;
+        state.condition = Condition::Running;
+        drop(state);
+        self.restart.store(durable.restart.0, Ordering::Release);
+        self.read_to.store(durable.restart.0, Ordering::Release);
+    }
+
+    /// What one pass of the runner has come to.
+    pub(super) fn advanced(&self, pass: &Pass, durable_end: Lsn) {
+        self.events.fetch_add(pass.events, Ordering::Relaxed);
+        let before = self.read_to.swap(pass.read_to.0, Ordering::AcqRel);
+        let mut state = self.state();
+        state.passed_bytes += pass.read_to.bytes_since(Lsn(before));
+        state.arrival = pass.arrival.or(state.arrival);
+        state.behind_since = if pass.read_to >= durable_end {
+            None
+        } else {
+            state.behind_since.or_else(|| Some(Instant::now()))
+        };
+        drop(state);
+        // Applied goes back only when a sink does; whoever waits has seen it applied before.
+        self.applied.send_if_modified(|applied| {
+            let moved = pass.applied > *applied;
+            *applied = pass.applied.max(*applied);
+            moved
+        });
+    }
+
+    /// The sink has made `durable` durable.
+    pub(super) fn checkpointed(&self, durable: Position) {
+        self.state().durable = durable;
+        self.restart.store(durable.restart.0, Ordering::Release);
+    }
+
+    /// The last durable position.
+    pub fn durable(&self) -> Position {
+        self.state().durable
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one pass of a runner has come to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pass {
+    /// Events applied in it.
+    pub events: u64,
+    /// Everything that committed up to here is applied.
+    pub applied: Lsn,
+    /// The reader has read the log up to here.
+    pub read_to: Lsn,
+    /// Arrival of the newest request in it.
+    pub arrival: Option<Timestamp>,
+}
