@@ -14,7 +14,6 @@
 mod environment;
 mod error;
 mod file;
-mod interim_schema;
 mod keys;
 mod settings;
 mod streams;

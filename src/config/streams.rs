@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 use super::file::read_table;
-use super::interim_schema;
 use super::keys::{split_stream_key, stream_key};
 use super::settings::{Settings, Written};
 use super::suggest::{did_you_mean, nearest};
@@ -68,7 +67,7 @@ pub(super) fn streams(settings: &Settings) -> Result<Vec<StreamConfig>, ConfigEr
 
 /// The names of all streams, built-in ones first.
 pub(super) fn names(settings: &Settings) -> Vec<String> {
-    let built_in = interim_schema::builtin_names();
+    let built_in = Schema::builtin_names();
     let configured: BTreeSet<_> = settings
         .iter()
         .filter_map(|(key, _)| Some(split_stream_key(key)?.0))
@@ -187,7 +186,7 @@ fn schema(name: &str, settings: &Settings) -> Result<Schema, ConfigError> {
     let (time_key, columns_key) = (stream_key(name, "time"), stream_key(name, "columns"));
     let time = settings.optional::<String>(&time_key)?;
     let Some(setting) = settings.written(&columns_key) else {
-        return match (interim_schema::builtin(name), time) {
+        return match (Schema::builtin(name), time) {
             (Some(schema), None) => Ok(schema),
             (Some(_), Some(_)) => Err(settings.refused(
                 &time_key,
@@ -209,14 +208,13 @@ fn schema(name: &str, settings: &Settings) -> Result<Schema, ConfigError> {
             "a table of names and types such as `{ at = \"timestamp\", total = \"decimal\" }`",
         ));
     };
-    let built_in_time =
-        || interim_schema::builtin(name).map(|own| own.columns[own.time].name.clone());
+    let built_in_time = || Schema::builtin(name).map(|own| own.columns()[own.time()].name.clone());
     let Some(time) = time.or_else(built_in_time) else {
         return Err(ConfigError::Invalid(format!(
             "the stream `{name}` doesn't say which column is its time; set `{time_key}`"
         )));
     };
-    interim_schema::new(&time, columns.into_iter()).map_err(|error| {
+    Schema::new(&time, columns.into_iter()).map_err(|error| {
         ConfigError::Invalid(format!("{}: `{columns_key}`: {error}", setting.origin))
     })
 }

@@ -86,16 +86,9 @@ impl Streams {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::{Column, ColumnType};
 
     fn schema(column: &str) -> Schema {
-        let column = Column {
-            name: column.to_owned(),
-            kind: ColumnType::Timestamp,
-            optional: false,
-            made: None,
-        };
-        Schema { time: 0, columns: vec![column] }
+        Schema::new(column, [(column.to_owned(), "timestamp".to_owned())]).unwrap()
     }
 
     #[test]

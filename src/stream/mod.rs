@@ -4,15 +4,22 @@
 //! here, and stays raw in the log; whoever needs its cells later decodes it again by the schema
 //! version it was accepted under, and gets the same, byte for byte.
 
+mod builtin;
+mod cell;
+mod column_type;
 mod line_error;
+mod made;
 mod ndjson;
 mod rows;
 mod schema;
 
-pub use line_error::{Found, LineError};
-pub use ndjson::{DecodeLimits, Decoder, FrameContext};
-pub use rows::Rows;
-pub use schema::{Column, ColumnType, Made, Schema, SchemaError, UnknownFields};
+pub use cell::PAYLOAD_BYTES_MAX;
+pub use column_type::ColumnType;
+pub use line_error::{BadLine, Found, LineError};
+pub use made::uuid7;
+pub use ndjson::{DEPTH_MAX, DecodeLimits, Decoder, FrameContext};
+pub use rows::{CellText, Rows};
+pub use schema::{Column, Made, Schema, SchemaError, UnknownFields};
 
 use serde::{Deserialize, Serialize};
 

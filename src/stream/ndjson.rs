@@ -1,19 +1,40 @@
 //! Newline-delimited JSON into rows.
+//!
+//! What a line means is said by one path, `reference`, which lets `serde_json` read it.
+//!
+//! A line ends with LF, CRLF or the payload. Blank lines (of JSON's whitespace) are skipped, a
+//! UTF-8 byte-order mark at the very start of a body too.
 
+mod nested;
+mod reference;
+mod value;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{LineError, Rows, Schema, UnknownFields};
+use super::cell::PAYLOAD_BYTES_MAX;
+use super::line_error::Fault;
+use super::rows::RowsBuilder;
+use super::{BadLine, LineError, Made, Rows, Schema, UnknownFields, made};
 use crate::time::Timestamp;
 
+/// How deep arrays and objects may nest, the line's own object counted.
+pub const DEPTH_MAX: usize = 128;
+/// Bounds what one payload can make besides its own bytes; spans of it need to fit 32 bits.
+const SIDE_BYTES_MAX: usize = 1 << 30;
+
 /// Bounds on one line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DecodeLimits {
     /// A line's longest length in bytes, without its end.
     pub line_bytes_max: usize,
-    /// How deep arrays and objects may nest.
-    pub depth_max: usize,
+}
+
+impl DecodeLimits {
+    /// For lines that have been accepted before, under whatever limit it was.
+    pub const OPEN: Self = Self { line_bytes_max: usize::MAX };
 }
 
 /// What a frame's lines lack and need: from its header.
@@ -28,9 +49,30 @@ pub struct FrameContext {
 }
 
 /// Decodes and validates the lines of one schema version.
+///
+/// ```
+/// use std::sync::Arc;
+/// use windrow::stream::{DecodeLimits, Decoder, FrameContext, Schema, UnknownFields};
+/// use windrow::time::Timestamp;
+///
+/// let columns = [("at", "timestamp"), ("note", "string?")].map(|(n, k)| (n.to_owned(), k.to_owned()));
+/// let schema = Arc::new(Schema::new("at", columns)?);
+/// let decoder = Decoder::new(schema, UnknownFields::Ignore, DecodeLimits { line_bytes_max: 1 << 20 });
+/// let context = FrameContext { arrival: Timestamp::now(), seed: 1, first_line: 1 };
+///
+/// let lines = "{\"at\":\"2024-07-01\",\"note\":\"a\\tb\"}\n\n{\"at\":0}\n";
+/// let rows = decoder.decode(lines.into(), &context)?;
+/// assert_eq!(rows.cell(0, 1), Some("a\tb".as_bytes()));
+/// assert_eq!((rows.cell(1, 0), rows.cell(1, 1), rows.line(1)), (Some("0".as_bytes()), None, 3));
+///
+/// let error = decoder.decode("{\"at\":\"noon\"}".into(), &context).unwrap_err();
+/// assert_eq!((error.line, error.field.as_deref()), (1, Some("at")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Decoder {
     schema: Arc<Schema>,
+    by_name: HashMap<String, usize>,
     unknown_fields: UnknownFields,
     limits: DecodeLimits,
 }
@@ -38,12 +80,135 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for `schema`.
     pub fn new(schema: Arc<Schema>, unknown_fields: UnknownFields, limits: DecodeLimits) -> Self {
-        Self { schema, unknown_fields, limits }
+        let names = schema.columns().iter().map(|column| column.name.clone());
+        let by_name = names.enumerate().map(|(column, name)| (name, column)).collect();
+        Self { schema, by_name, unknown_fields, limits }
     }
 
-    /// Decodes whole lines. The first bad one is the error.
+    /// What it decodes by.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// Decodes whole lines, at most [`PAYLOAD_BYTES_MAX`]. The first bad one is the error.
     pub fn decode(&self, payload: Bytes, context: &FrameContext) -> Result<Rows, LineError> {
-        let _ = (payload, context, &self.schema, self.unknown_fields, self.limits);
-        todo!()
+        let mut rows = RowsBuilder::new(self.schema.columns().len(), context.first_line);
+        match self.decode_lines(&payload, context, &mut rows) {
+            Ok(()) => Ok(rows.finish(payload)),
+            Err(fault) => Err(fault.on_line(rows.next_line())),
+        }
+    }
+
+    fn decode_lines(
+        &self,
+        payload: &[u8],
+        context: &FrameContext,
+        rows: &mut RowsBuilder,
+    ) -> Result<(), Fault> {
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(too_much("lines", PAYLOAD_BYTES_MAX, payload.len()));
+        }
+        let text = Text::of(payload);
+        let mut at = if context.first_line == 1 { text.mark_bytes() } else { 0 };
+        while at < payload.len() {
+            let end = memchr::memchr(b'\n', &payload[at..]).map_or(payload.len(), |end| at + end);
+            let line = payload[at..end].strip_suffix(b"\r").unwrap_or(&payload[at..end]);
+            self.decode_line(&text, at, line.len(), context, rows)?;
+            at = end + 1;
+        }
+        Ok(())
+    }
+
+    /// One line, by the reference.
+    fn decode_line(
+        &self,
+        text: &Text<'_>,
+        at: usize,
+        length: usize,
+        context: &FrameContext,
+        rows: &mut RowsBuilder,
+    ) -> Result<(), Fault> {
+        if length > self.limits.line_bytes_max {
+            let max = self.limits.line_bytes_max;
+            let (expected, found) = (format!("at most {max} bytes"), format!("{length} bytes"));
+            return Err(Fault::new(BadLine::TooLong, expected, found));
+        }
+        if rows.side_bytes() > SIDE_BYTES_MAX {
+            return Err(too_much("text", SIDE_BYTES_MAX, rows.side_bytes()));
+        }
+        let line = text.line(at, length)?;
+        if line.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+            rows.skip_blank();
+            return Ok(());
+        }
+        rows.begin();
+        reference::read_line(self, line, at, rows)?;
+        self.complete(context, rows)?;
+        rows.take();
+        Ok(())
+    }
+
+    /// Makes what is missing and can be made; what can't be has to be there.
+    fn complete(&self, context: &FrameContext, rows: &mut RowsBuilder) -> Result<(), Fault> {
+        for (at, column) in self.schema.columns().iter().enumerate() {
+            if rows.cell(at).is_there() || (column.optional && column.made.is_none()) {
+                continue;
+            }
+            match column.made {
+                Some(Made::Uuid7) => {
+                    let id = made::uuid7(context.arrival, context.seed, rows.next_line());
+                    rows.set_side(at, id.hyphenated().encode_lower(&mut [0; 36]));
+                }
+                Some(Made::Arrival) => {
+                    rows.set_side(at, &context.arrival.to_string());
+                    if at == self.schema.time() {
+                        rows.set_time(context.arrival);
+                    }
+                }
+                None => return Err(value::missing(column, rows.cell(at))),
+            }
+        }
+        Ok(())
     }
 }
+
+fn too_much(what: &str, max: usize, found: usize) -> Fault {
+    let expected = format!("at most {max} bytes of {what} in one piece");
+    Fault::new(BadLine::TooLong, expected, format!("{found} bytes"))
+}
+
+/// A payload, checked once as UTF-8 up to where it stops to be that.
+struct Text<'a> {
+    valid: &'a str,
+    all: &'a [u8],
+}
+
+impl<'a> Text<'a> {
+    fn of(payload: &'a [u8]) -> Self {
+        let valid = simdutf8::basic::from_utf8(payload).unwrap_or_else(|_| {
+            // Once more, by the variant that says where: rare.
+            let valid = simdutf8::compat::from_utf8(payload).err().map_or(0, |e| e.valid_up_to());
+            std::str::from_utf8(&payload[..valid]).unwrap_or("")
+        });
+        Self { valid, all: payload }
+    }
+
+    /// Length of the byte-order mark.
+    fn mark_bytes(&self) -> usize {
+        if self.valid.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 }
+    }
+
+    /// The line at `at`, if it is text. Lines begin and end at character boundaries.
+    fn line(&self, at: usize, length: usize) -> Result<&'a str, Fault> {
+        self.valid.get(at..at + length).ok_or_else(|| {
+            let column = self.valid.len() - at + 1;
+            let byte = self.all.get(self.valid.len()).copied().unwrap_or(0);
+            let found =
+                format!("the byte 0x{byte:02x} at byte {column}, which begins no UTF-8 character");
+            Fault::new(BadLine::NotUtf8, "UTF-8 text", found)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,9 +14,6 @@ use crate::stream::{DecodeLimits, Decoder, Schema, SchemaVersion, StreamId, Unkn
 
 use super::ReadError;
 
-/// Lines in the log were accepted under the limits of their day: whoever reads them back has none.
-const NO_LIMITS: DecodeLimits = DecodeLimits { line_bytes_max: usize::MAX, depth_max: usize::MAX };
-
 /// A schema version and what decodes its lines.
 #[derive(Debug)]
 pub(super) struct Version {
@@ -48,7 +45,7 @@ impl Versions {
             return;
         }
         let schema = Arc::new(record.schema.clone());
-        let decoder = Decoder::new(Arc::clone(&schema), UnknownFields::Ignore, NO_LIMITS);
+        let decoder = Decoder::new(Arc::clone(&schema), UnknownFields::Ignore, DecodeLimits::OPEN);
         let version = Version { version: record.version, schema, decoder };
         self.seen.insert(record.version, Arc::new(version));
     }

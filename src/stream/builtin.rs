@@ -1,0 +1,99 @@
+//! The streams that are there without configuration.
+
+use super::{Column, ColumnType, Made, Schema};
+
+impl Schema {
+    /// Names of the built-in streams.
+    pub const fn builtin_names() -> [&'static str; 3] {
+        ["user-events", "events", "usage"]
+    }
+
+    /// The schema of a built-in stream; `None` for any other name.
+    pub fn builtin(stream: &str) -> Option<Self> {
+        let columns = match stream {
+            "user-events" => user_events(),
+            "events" => events(),
+            "usage" => usage(),
+            _ => return None,
+        };
+        // Each of them has a required timestamp, and it is the first such column.
+        let time = columns.iter().position(|column| column.kind == ColumnType::Timestamp)?;
+        Self::checked(time, columns).ok()
+    }
+}
+
+fn user_events() -> Vec<Column> {
+    vec![
+        required("time", ColumnType::Timestamp),
+        required("uuid", ColumnType::Uuid),
+        required("id", ColumnType::I64),
+        required("active", ColumnType::Bool),
+        required("email", STRING),
+        required("phone", STRING),
+        required("description", STRING),
+        required("credits", ColumnType::F64),
+    ]
+}
+
+fn events() -> Vec<Column> {
+    vec![
+        made("id", ColumnType::Uuid, Made::Uuid7),
+        required("type", one_of(&["user_action", "sensor_data", "system_log"])),
+        required("source", one_of(&["web", "mobile", "iot_device", "system"])),
+        made("timestamp", ColumnType::Timestamp, Made::Arrival),
+        optional("user_id", STRING),
+        optional("data", ColumnType::Object),
+    ]
+}
+
+fn usage() -> Vec<Column> {
+    vec![
+        required("transaction_id", STRING),
+        required("customer_id", STRING),
+        required("event_type", STRING),
+        required("timestamp", ColumnType::Timestamp),
+        optional("properties", ColumnType::Object),
+    ]
+}
+
+const STRING: ColumnType = ColumnType::String { chars_max: None };
+
+fn one_of(values: &[&str]) -> ColumnType {
+    ColumnType::OneOf(values.iter().map(|&value| value.to_owned()).collect())
+}
+
+fn required(name: &str, kind: ColumnType) -> Column {
+    Column { name: name.to_owned(), kind, optional: false, made: None }
+}
+
+fn optional(name: &str, kind: ColumnType) -> Column {
+    Column { optional: true, ..required(name, kind) }
+}
+
+fn made(name: &str, kind: ColumnType, made: Made) -> Column {
+    Column { made: Some(made), ..required(name, kind) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_streams_are_there() {
+        let time = |stream| {
+            let schema = Schema::builtin(stream).unwrap();
+            schema.columns()[schema.time()].name.clone()
+        };
+        assert_eq!(Schema::builtin_names().map(time), ["time", "timestamp", "timestamp"]);
+        assert_eq!(Schema::builtin("orders"), None);
+        let names: Vec<_> = Schema::builtin("user-events")
+            .unwrap()
+            .columns()
+            .iter()
+            .map(|c| c.name.clone())
+            .collect();
+        let as_documented =
+            ["time", "uuid", "id", "active", "email", "phone", "description", "credits"];
+        assert_eq!(names, as_documented);
+    }
+}
