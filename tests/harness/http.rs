@@ -1,5 +1,6 @@
 //! An HTTP/1.1 client that hides nothing.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -66,7 +67,13 @@ impl Connection {
     }
 
     /// One request with a `Content-Length`, and its answer.
-    pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         self.try_send(method, path, headers, body)
             .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
@@ -81,9 +88,9 @@ impl Connection {
     ) -> io::Result<Answer> {
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: windrow\r\n");
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(head, "{name}: {value}\r\n").map_err(io::Error::other)?;
         }
-        head += &format!("content-length: {}\r\n\r\n", body.len());
+        write!(head, "content-length: {}\r\n\r\n", body.len()).map_err(io::Error::other)?;
         let mut request = head.into_bytes();
         if body.len() < 1 << 20 {
             request.extend_from_slice(body);

@@ -14,6 +14,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "tests")]
 
 pub mod http;
+pub mod outputs;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 pub use http::{Answer, Connection};
+pub use outputs::Outputs;
 
 /// How long a test waits for something that must happen before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -92,17 +94,23 @@ impl Daemon {
 
     /// Waits until `/health/ready` says so.
     pub fn wait_ready(&self) {
+        assert!(self.becomes_ready(), "not ready:\n{}", self.log());
+    }
+
+    /// Waits until it is ready, or says that it has ended before.
+    pub fn becomes_ready(&self) -> bool {
         let end = Instant::now() + PATIENCE;
-        while Instant::now() < end {
+        while Instant::now() < end && !self.log.ended() {
             if Connection::try_open(self.address)
                 .and_then(|mut connection| connection.try_send("GET", "/health/ready", &[], b""))
                 .is_ok_and(|answer| answer.status == 200)
             {
-                return;
+                return true;
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(5));
         }
-        panic!("not ready after {PATIENCE:?}:\n{}", self.log());
+        assert!(self.log.ended(), "neither ready nor ended after {PATIENCE:?}:\n{}", self.log());
+        false
     }
 
     /// Its process id.
@@ -148,6 +156,37 @@ impl Daemon {
         }
     }
 
+    /// The windows of the stream once they hold everything up to `position`.
+    pub fn windows_at(&self, stream: &str, position: &str) -> serde_json::Value {
+        let path = format!("/v1/streams/{stream}/windows?position={}", encoded(position));
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.get(&path);
+            if answer.status == 200 {
+                return answer.json();
+            }
+            assert!(Instant::now() < end, "{}\n{}", answer.text(), self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Posts lines that must be taken, and waits until the windows hold them.
+    pub fn ingest(&self, stream: &str, lines: impl AsRef<[u8]>) -> serde_json::Value {
+        let answer = self.post(&format!("/v1/streams/{stream}"), lines);
+        self.windows_at(stream, &position(&answer))
+    }
+
+    /// Closes the open window and waits until it is committed.
+    pub fn close_window(&self, stream: &str) -> serde_json::Value {
+        let answer = self.post(&format!("/v1/streams/{stream}/windows/close"), "");
+        self.windows_at(stream, &position(&answer))
+    }
+
+    /// What this data directory's windows of the stream are on disk.
+    pub fn outputs(&self, stream: &str) -> Outputs {
+        Outputs::of(&self.data, stream)
+    }
+
     /// SIGKILL, and waits for the end.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -156,7 +195,8 @@ impl Daemon {
 
     /// Any signal; does not wait.
     pub fn signal(&self, signal: rustix::process::Signal) {
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal)
+            .unwrap();
     }
 
     /// SIGTERM, and waits for the end.
@@ -185,6 +225,27 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The position in an answer, which must be a success.
+pub fn position(answer: &Answer) -> String {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()["position"].as_str().unwrap_or_else(|| panic!("{}", answer.text())).to_owned()
+}
+
+/// Text as it stands in a query string.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+/// Says something that is seen even when the test passes: that it skips a part, and why.
+pub fn say(text: &str) {
+    use std::io::Write as _;
+    // Unlike `eprintln!`, this isn't captured.
+    std::io::stderr().write_all(format!("\n{text}\n").as_bytes()).unwrap();
 }
 
 /// How a daemon ended.
@@ -232,6 +293,10 @@ impl LogLines {
         self.gathered.lock().unwrap().text.clone()
     }
 
+    fn ended(&self) -> bool {
+        self.gathered.lock().unwrap().ended
+    }
+
     fn wait_for_address(&self) -> Option<SocketAddr> {
         let gathered = self.gathered.lock().unwrap();
         let (gathered, timeout) = self
@@ -274,7 +339,8 @@ pub fn user_events(from: u64, count: u64) -> String {
     let start = chrono::DateTime::parse_from_rfc3339("2024-07-01T02:03:04Z").unwrap();
     (from..from + count).fold(String::new(), |mut lines, second| {
         let time = start + Duration::from_secs(second);
-        lines += &user_event(&time.to_utc().to_rfc3339_opts(chrono::SecondsFormat::Secs, true), second);
+        lines +=
+            &user_event(&time.to_utc().to_rfc3339_opts(chrono::SecondsFormat::Secs, true), second);
         lines.push('\n');
         lines
     })
