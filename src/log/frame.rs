@@ -161,10 +161,14 @@ impl FrameHeader {
         }
     }
 
+    /// Bytes of header, key and payload.
+    pub fn unpadded_bytes(&self) -> usize {
+        FRAME_HEADER_BYTES + usize::from(self.key_bytes) + self.payload_bytes as usize
+    }
+
     /// Bytes of the whole frame in its batch, padding included.
     pub fn frame_bytes(&self) -> usize {
-        (FRAME_HEADER_BYTES + usize::from(self.key_bytes) + self.payload_bytes as usize)
-            .next_multiple_of(FRAME_ALIGN_BYTES)
+        self.unpadded_bytes().next_multiple_of(FRAME_ALIGN_BYTES)
     }
 
     /// The header as it stands in the log.

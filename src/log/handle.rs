@@ -179,8 +179,8 @@ impl Log {
     pub fn trim(&self, restart: Lsn) -> std::io::Result<Trimmed> {
         let shared = &self.shared;
         let short = shared.space.state() != SpaceState::Enough;
-        let trimmed =
-            shared.segments.trim(shared.disk.as_ref(), &shared.options, restart, short)?;
+        let (disk, end) = (shared.disk.as_ref(), shared.durable.get());
+        let trimmed = shared.segments.trim(disk, &shared.options, restart, end, short)?;
         if trimmed.segments > 0 {
             shared.look_at_space();
         }

@@ -33,16 +33,21 @@
 pub mod batch;
 pub mod buffers;
 mod clock;
+mod committer;
 mod control;
 mod durable;
 mod error;
 pub mod frame;
+mod gather;
 mod handle;
 mod lsn;
+mod open;
 mod options;
 mod position;
+mod prepare;
 mod queue;
 pub mod reader;
+mod recovery;
 mod request;
 pub mod scan;
 pub mod segment;
@@ -51,18 +56,23 @@ mod space;
 mod streams;
 mod tail;
 pub mod walk;
+mod writing;
 
+pub use committer::{BatchWritten, Committer};
 pub use control::{CloseReason, CloseRecord, Control, SchemaRecord};
 pub use error::{AppendError, OpenError};
 pub use handle::{Log, LogUsage};
 pub use lsn::{LogId, Lsn, RequestId};
+pub use open::{Held, Opened, RecoveryReport};
 pub use options::{
     BATCH_BYTES_MAX, LogOptions, REQUEST_IN_FLIGHT_BYTES_MAX, REQUEST_TAIL_BYTES_MAX,
     SEGMENT_BYTES_MIN,
 };
 pub use position::{Position, UnderWay};
+pub use prepare::Preparer;
 pub use queue::Permit;
 pub use reader::{Item, ReadError, Reader};
+pub use recovery::TornTail;
 pub use request::{Committed, Key, Lines, Outcome, Request};
 pub use segments::{SegmentSpan, Trimmed};
 pub use space::SpaceState;

@@ -175,8 +175,7 @@ impl Queue {
         }
     }
 
-    /// Waits until something is queued, the queue is closed, somebody calls [`Queue::nudge`], or
-    /// `timeout` has passed.
+    /// Waits until something is queued, the queue is closed, or `timeout` has passed.
     pub fn wait(&self, timeout: Duration) {
         let mut state = self.lock();
         if state.entries.is_empty() {
@@ -185,11 +184,6 @@ impl Queue {
                 self.wake.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner);
             state.asleep = false;
         }
-    }
-
-    /// Ends a wait.
-    pub fn nudge(&self) {
-        self.wake.notify_all();
     }
 
     /// Lets nothing in any more. The first reason stays, but a failure outdoes a shutdown.
@@ -205,6 +199,17 @@ impl Queue {
     /// Why nothing enters any more.
     pub fn closed(&self) -> Option<AppendError> {
         self.lock().closed.clone()
+    }
+
+    /// Whether nothing enters any more.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed.is_some()
+    }
+
+    /// Whether nothing enters any more, and nothing is left.
+    pub fn is_drained(&self) -> bool {
+        let state = self.lock();
+        state.closed.is_some() && state.entries.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

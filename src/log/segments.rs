@@ -71,12 +71,14 @@ impl Segments {
 
     /// Removes the segments that lie below `restart` as a whole, oldest first, each one for good
     /// before the next one goes: whatever a crash leaves is the end of a log, without a hole.
-    /// Unless `space_is_short`, those stay that were written to within `wal.retain`.
+    /// Unless `space_is_short`, those stay that were written to within `wal.retain`. A segment stays
+    /// until the one behind it holds a durable batch, which repeats what the log knows of streams.
     pub fn trim(
         &self,
         disk: &dyn Disk,
         options: &LogOptions,
         restart: Lsn,
+        durable_end: Lsn,
         space_is_short: bool,
     ) -> io::Result<Trimmed> {
         let _one_at_a_time = self.trimming.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +86,7 @@ impl Segments {
         let mut trimmed = Trimmed::default();
         loop {
             let (span, next) = match self.lock().as_slice() {
-                [span, next, ..] if next.first_lsn <= restart => (*span, *next),
+                [span, next, ..] if next.first_lsn <= restart && next.first_lsn < durable_end => (*span, *next),
                 _ => return Ok(trimmed),
             };
             if !retain.is_zero() && is_younger_than(retain, disk, options, next.first_lsn)? {
