@@ -406,12 +406,13 @@ impl Entry {
 
 impl TailFrame {
     fn new(lsn: Lsn, entry: Entry) -> Self {
-        let Entry { header, key, payload, rows, room, .. } = entry;
+        let Entry { header, key, payload, crc, rows, room, .. } = entry;
         drop(room);
+        let payload_crc = Self::payload_crc_of(&header, crc.as_ref(), &payload);
         let control = match header.kind {
             FrameKind::Lines => bytes::Bytes::new(),
             _ => payload,
         };
-        Self { lsn, header, key, rows, control }
+        Self { lsn, header, key, rows, payload_crc, control }
     }
 }

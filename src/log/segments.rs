@@ -86,7 +86,9 @@ impl Segments {
         let mut trimmed = Trimmed::default();
         loop {
             let (span, next) = match self.lock().as_slice() {
-                [span, next, ..] if next.first_lsn <= restart && next.first_lsn < durable_end => (*span, *next),
+                [span, next, ..] if next.first_lsn <= restart && next.first_lsn < durable_end => {
+                    (*span, *next)
+                }
                 _ => return Ok(trimmed),
             };
             if !retain.is_zero() && is_younger_than(retain, disk, options, next.first_lsn)? {
