@@ -1,1 +1,149 @@
-//! To be written.
+//! The command line: one file per subcommand.
+//!
+//! A subcommand's arguments and what it does stand in its file; the configuration's flags come
+//! from the one table of keys ([`flags`]). Errors go to standard error as one sentence, and the exit
+//! code says what kind it was ([`exit`]).
+
+mod config;
+mod exit;
+mod flags;
+mod health;
+mod logging;
+mod serve;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::{Config, Settings, Sources};
+
+pub use exit::{NeedsPerson, WrongUsage};
+
+/// A durable ingestion daemon: a line is on disk before it is acknowledged.
+#[derive(Parser, Debug)]
+#[command(
+    name = "windrow",
+    version,
+    about = "A durable ingestion daemon: a line is on disk before it is acknowledged",
+    after_help = "Without a command, windrow serves.\n\n\
+        Example:\n  windrow --data-dir ./data --listen 127.0.0.1:8080",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Args, Debug)]
+struct Global {
+    /// Configuration file; ./windrow.toml if it exists
+    #[arg(
+        long,
+        global = true,
+        env = "WINDROW_CONFIG",
+        value_name = "FILE",
+        hide_env_values = true
+    )]
+    config: Option<PathBuf>,
+    /// Log more; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// Log less; twice for errors only
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose")]
+    quiet: u8,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the daemon (the default)
+    Serve(serve::Arguments),
+    /// Ask a running daemon whether it is ready
+    Health(health::Arguments),
+    /// Show the effective configuration and where each value came from
+    Config(config::Arguments),
+}
+
+impl Command {
+    /// The subcommands that take every key as a flag, by name.
+    const CONFIGURED: [&str; 2] = ["serve", "config"];
+    /// The subcommands that read a data directory, by name.
+    const OF_DATA: [&str; 0] = [];
+}
+
+/// Runs the command line `arguments`, the program's name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let parsed = command(&arguments)
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    match parsed {
+        Ok((cli, matches)) => exit::code(dispatch(cli, &matches)),
+        Err(error) => {
+            // Where standard error is closed there is nobody to tell.
+            let _ = error.print();
+            ExitCode::from(error.exit_code() as u8)
+        }
+    }
+}
+
+/// The whole command line, with the flags of the configuration.
+fn command(arguments: &[OsString]) -> clap::Command {
+    let streams = flags::streams(arguments);
+    let mut command = Cli::command().args(flags::all()).args(streams.clone());
+    for name in Command::CONFIGURED {
+        command = command.mut_subcommand(name, |sub| sub.args(flags::all()).args(streams.clone()));
+    }
+    for name in Command::OF_DATA {
+        command = command.mut_subcommand(name, |sub| sub.args(flags::of_data()));
+    }
+    command
+}
+
+fn dispatch(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
+    let settings = Sources {
+        file: cli.global.config.clone(),
+        variables: std::env::vars_os().collect(),
+        flags: flags::given(matches),
+    };
+    let out = &mut std::io::stdout().lock();
+    match cli.command.unwrap_or(Command::Serve(serve::Arguments::default())) {
+        Command::Serve(arguments) => {
+            let mut config = configured(&settings.read()?, &cli.global)?;
+            config.discard = arguments.discard;
+            logging::start(&config);
+            serve::run(config)
+        }
+        Command::Health(arguments) => health::run(&arguments, settings, out),
+        Command::Config(arguments) => config::run(&arguments, &settings.read()?, out),
+    }
+}
+
+/// The configuration, with `-v` and `-q` counted in.
+fn configured(settings: &Settings, global: &Global) -> anyhow::Result<Config> {
+    let mut config = Config::from_settings(settings)?;
+    let steps = i16::from(global.verbose) - i16::from(global.quiet);
+    config.log_level = config.log_level.shifted(steps);
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command(&["--streams-user-events-path".into()]).debug_assert();
+    }
+
+    #[test]
+    fn every_subcommand_shows_an_example() {
+        for sub in command(&[]).get_subcommands_mut() {
+            let help = sub.render_long_help().to_string();
+            assert!(help.contains("Example"), "windrow {} --help", sub.get_name());
+        }
+    }
+}

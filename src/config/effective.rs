@@ -3,6 +3,7 @@
 use super::Config;
 use super::keys::{KEYS, Key, STREAM_KEYS, stream_key};
 use super::settings::{Origin, Settings, Written};
+use crate::stream::Schema;
 
 /// All keys.
 #[derive(Debug)]
@@ -30,8 +31,10 @@ impl Effective {
             STREAM_KEYS.iter().map(|key| {
                 let mut entry = entry(settings, stream_key(&stream.name, key.name), key);
                 let schema = &stream.schema;
-                if key.name == "time" {
-                    entry.value = Some(quoted(&schema.columns[schema.time].name));
+                match key.name {
+                    "time" => entry.value = Some(quoted(&schema.columns()[schema.time()].name)),
+                    "columns" if entry.value.is_none() => entry.value = Some(columns(schema)),
+                    _ => {}
                 }
                 entry
             })
@@ -48,6 +51,15 @@ fn entry(settings: &Settings, name: String, key: &Key) -> Entry {
     let default = if settings.is_set(&name) { None } else { key.default };
     let value = default.map(|text| toml(&Written::Scalar(text.to_owned())));
     Entry { key: name, value, origin: Origin::Default }
+}
+
+/// A built-in schema's columns. What is made where it is missing can be left out, so it has a `?`.
+fn columns(schema: &Schema) -> String {
+    let pairs = schema.columns().iter().map(|column| {
+        let optional = if column.optional || column.made.is_some() { "?" } else { "" };
+        (column.name.clone(), format!("{}{optional}", column.kind))
+    });
+    toml(&Written::Table(pairs.collect()))
 }
 
 /// As `windrow.toml` would say it.

@@ -178,6 +178,11 @@ pub fn from_upper<'a>(
     Some(stream_key(&name, inner))
 }
 
+/// Whether a flag of that name, without `--`, stands for a key.
+pub fn flag_names_key(flag: &str) -> bool {
+    from_upper(&upper(flag), [].into_iter()).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

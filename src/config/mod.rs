@@ -11,6 +11,7 @@
 //! without it would be less safe than what was asked for. Relative paths are relative to the
 //! directory in which windrow was started, wherever they are written.
 
+mod effective;
 mod environment;
 mod error;
 mod file;
@@ -24,8 +25,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use effective::{Effective, Entry};
 pub use error::ConfigError;
-pub use keys::{KEYS, Key, STREAM_KEYS, kebab, stream_key};
+pub use keys::{KEYS, Key, STREAM_KEYS, flag_names_key, kebab, stream_key, upper};
 pub use settings::{Origin, Setting, Settings, Written};
 pub use streams::{OnInvalid, StreamConfig};
 pub use units::{DurationText, FromText, Listen, Size};
@@ -140,7 +142,7 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// The environment.
     pub variables: Vec<(OsString, OsString)>,
-    /// Keys and texts of the flags.
+    /// Names, without `--`, and texts of the flags.
     pub flags: Vec<(String, String)>,
 }
 
@@ -157,9 +159,14 @@ impl Sources {
             Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
         }
         environment::read(self.variables, &mut settings)?;
-        for (key, text) in self.flags {
-            let origin = Origin::Flag(format!("--{}", kebab(&key)));
-            settings.put(key, Written::Scalar(text), origin);
+        let known_streams = streams::names(&settings);
+        for (name, text) in self.flags {
+            let flag = format!("--{name}");
+            let known = known_streams.iter().map(String::as_str);
+            match keys::from_upper(&upper(&name), known) {
+                Some(key) => settings.put(key, Written::Scalar(text), Origin::Flag(flag)),
+                None => return Err(ConfigError::Invalid(format!("there is no flag {flag}"))),
+            }
         }
         Ok(settings)
     }
@@ -267,6 +274,16 @@ fn warnings(settings: &Settings) -> Vec<String> {
             format!("{}: `{key}` has no effect in this build yet", setting.origin)
         })
         .collect()
+}
+
+impl LogLevel {
+    /// So many steps further down (more is logged) or, negative, up; as far as there are any.
+    #[must_use]
+    pub fn shifted(self, steps: i16) -> Self {
+        const ALL: [LogLevel; 5] =
+            [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+        ALL[(self as i16 + steps).clamp(0, 4) as usize]
+    }
 }
 
 impl FromText for LogFormat {

@@ -26,8 +26,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::File(path, line) => write!(f, "{}:{line}", path.display()),
-            Self::Environment(name) => f.write_str(name),
-            Self::Flag(name) => f.write_str(name),
+            Self::Environment(name) | Self::Flag(name) => f.write_str(name),
         }
     }
 }
@@ -91,6 +90,11 @@ impl Settings {
     pub fn written(&self, key: &str) -> Option<&Setting> {
         let setting = self.0.get(key)?;
         (setting.written != Written::Scalar(NONE.to_owned())).then_some(setting)
+    }
+
+    /// Whether anything was written for `key`, `none` included.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.0.contains_key(key)
     }
 
     /// Every key that was written, in order, with its value and origin.
