@@ -40,6 +40,7 @@ mod error;
 pub mod frame;
 mod gather;
 mod handle;
+pub mod inspect;
 mod lsn;
 mod open;
 mod options;
@@ -55,6 +56,8 @@ mod segments;
 mod space;
 mod streams;
 mod tail;
+pub mod unapplied;
+pub mod verify;
 pub mod walk;
 mod writing;
 

@@ -51,7 +51,7 @@ pub struct Scan {
 /// One step of a [`Scan`].
 #[derive(Clone, Debug)]
 pub enum Scanned {
-    /// The scan has entered a segment.
+    /// The scan stands at the first batch of a segment.
     Segment(SegmentFile),
     /// What `windrow wal repair` gave up was passed; the segment behind it is the next step.
     Gap {
@@ -146,29 +146,11 @@ impl Scan {
         }
     }
 
-    /// From the batch that holds `lsn`, or the first one behind it. `lsn` 0 is the oldest. The first
-    /// step is the segment.
+    /// From the batch that holds `lsn`, or the first one behind it. `lsn` 0 is the oldest.
     pub fn from(dir: LogDir, lsn: Lsn) -> Result<Self, ReadError> {
         let mut scan = Self::oldest(dir);
-        if lsn == Lsn::ZERO {
-            return Ok(scan);
-        }
         scan.at = lsn;
-        if let Some(segment) = scan.dir.open_at(lsn)? {
-            let at = batch_of(&segment, lsn)?;
-            scan.place(segment);
-            scan.jump(at);
-        } else if let Some(oldest) = scan.dir.open_behind(None)? {
-            // What lies between the end of a trimmed segment and the next one was never written.
-            if oldest.header().previous_end > lsn {
-                if !oldest.header().gap_accepted {
-                    return Err(scan.missing(oldest.first_batch()));
-                }
-                scan.known.push_back(Scanned::Gap { from: lsn, to: oldest.first_batch() });
-            }
-            scan.place(oldest);
-        }
-        scan.known.extend(scan.segment.clone().map(Scanned::Segment));
+        scan.seek()?;
         Ok(scan)
     }
 
@@ -213,10 +195,11 @@ impl Scan {
 
     /// Goes on at `at`, a batch boundary that the caller has from elsewhere (the tail in memory).
     pub fn jump(&mut self, at: Lsn) {
-        if at != self.at {
-            self.at = at;
-            self.previous_crc = None;
-        }
+        self.at = at;
+        self.previous_crc = None;
+        self.known.clear();
+        self.segment =
+            self.segment.take().filter(|segment| segment.first_batch() <= at && at < segment.end());
     }
 
     /// The next step. After an error the scan stands where it stood.
@@ -227,11 +210,14 @@ impl Scan {
         if self.until.is_some_and(|until| self.at >= until) {
             return Ok(Scanned::End { at: self.at, stop: None });
         }
+        if self.segment.is_none() {
+            self.seek()?;
+            if let Some(known) = self.known.pop_front() {
+                return Ok(known);
+            }
+        }
         let Some(segment) = &self.segment else {
-            return match self.dir.open_behind(None)? {
-                Some(oldest) => self.enter(oldest),
-                None => Ok(Scanned::End { at: self.at, stop: Some(Stop::Full) }),
-            };
+            return Ok(Scanned::End { at: self.at, stop: Some(Stop::Full) });
         };
         match segment.batch_into(&mut self.buffers, self.at, self.previous_crc)? {
             Ok(batch) => {
@@ -243,13 +229,42 @@ impl Scan {
         }
     }
 
-    /// Goes on at the first segment behind the current one, whatever lies between: for `verify`,
-    /// which goes on behind what it has found. `false` if there is none.
-    pub fn skip_segment(&mut self) -> Result<bool, ReadError> {
-        let behind = self.segment.as_ref().map(|segment| segment.header().first_lsn);
-        let Some(next) = self.dir.open_behind(behind)? else { return Ok(false) };
+    /// Goes on in the first segment behind `behind`, or behind the current one, whatever lies between:
+    /// for `verify`, which goes on behind what it has found. `false` if there is none.
+    pub fn skip_segment(&mut self, behind: Option<Lsn>) -> Result<bool, ReadError> {
+        let current = self.segment.as_ref().map(|segment| segment.header().first_lsn);
+        let Some(next) = self.dir.open_behind(behind.or(current))? else { return Ok(false) };
+        self.known.clear();
+        self.known.push_back(Scanned::Segment(next.clone()));
         self.place(next);
         Ok(true)
+    }
+
+    /// Finds the segment and the batch that `self.at` is in, or stands before.
+    fn seek(&mut self) -> Result<(), ReadError> {
+        let lsn = self.at;
+        if let Some(segment) = self.dir.open_at(lsn)? {
+            let at = batch_of(&segment, lsn)?;
+            self.check_log(&segment)?;
+            self.place(segment.clone());
+            if at == segment.first_batch() {
+                self.known.push_back(Scanned::Segment(segment));
+            } else {
+                self.jump(at);
+                self.segment = Some(segment);
+            }
+        } else if let Some(oldest) = self.dir.open_behind(None)? {
+            // What lies between the end of a trimmed segment and the next one was never written.
+            if lsn != Lsn::ZERO && oldest.header().previous_end > lsn {
+                if !oldest.header().gap_accepted {
+                    return Err(self.missing(oldest.first_batch()));
+                }
+                self.known.push_back(Scanned::Gap { from: lsn, to: oldest.first_batch() });
+            }
+            let entered = self.enter(oldest)?;
+            self.known.push_back(entered);
+        }
+        Ok(())
     }
 
     /// Batches stop at `self.at`: goes on in the next segment if that says that they may.

@@ -58,7 +58,7 @@ impl EventsAt {
             rows,
             from_row: self.from_row,
             schema: Arc::clone(&self.version.schema),
-            version: self.version.version,
+            version: self.version.number,
             request: self.request,
             arrival: self.arrival,
             seed: self.seed,

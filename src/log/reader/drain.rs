@@ -33,7 +33,7 @@ impl Drain {
         fetch: &mut Fetch,
     ) -> Result<Option<(FrameRef, Content)>, ReadError> {
         let Some(&frame) = self.request.frames.get(self.next) else { return Ok(None) };
-        let content = match self.from_tail(&frame, source) {
+        let content = match self.decoded_in_tail(&frame, source) {
             Some(content) => content,
             None => Content::Unverified {
                 payload: fetch.payload(&self.request.frames[self.next..])?,
@@ -45,7 +45,7 @@ impl Drain {
     }
 
     /// A short request is decoded in the tail still, most times.
-    fn from_tail(&mut self, frame: &FrameRef, source: &Source) -> Option<Content> {
+    fn decoded_in_tail(&mut self, frame: &FrameRef, source: &Source) -> Option<Content> {
         if self.batch.as_ref().is_none_or(|batch| batch.lsn != frame.batch) {
             self.batch = source.tail_batch(frame.batch);
         }

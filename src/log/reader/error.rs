@@ -96,6 +96,9 @@ pub enum ReadError {
         /// Where reading began.
         from: Lsn,
     },
+    /// A reader was asked again after an error.
+    #[error("the reader has failed before; begin a new one at the last position")]
+    Over,
 }
 
 impl ReadError {

@@ -35,6 +35,7 @@ mod decode;
 mod drain;
 mod error;
 mod fetch;
+mod frames;
 mod item;
 mod pending;
 mod source;
@@ -44,21 +45,16 @@ pub use error::ReadError;
 pub use item::{CommittedEvents, CommittedRequest, Item};
 pub use source::{AtRest, Head, Source};
 
-use std::sync::Arc;
-
-use self::ahead::{EventsAt, ReadAhead};
-use self::decode::{Job, Lines};
+use self::ahead::ReadAhead;
 use self::drain::Drain;
 use self::fetch::Fetch;
-use self::pending::{FrameRef, OutOfOrder, Pending};
-use self::source::{Content, Frame, Run};
-use self::versions::{Version, Versions, contradiction};
-use super::frame::FrameKind;
+use self::pending::Pending;
+use self::source::Run;
+use self::versions::Versions;
 use super::scan::{Scan, Scanned};
-use super::walk::Step;
-use super::{Control, Key, Lsn, Position, RequestId, SchemaRecord, UnderWay};
-use crate::stream::{FrameContext, SchemaVersion, StreamId};
-use crate::time::Timestamp;
+use super::segment::SEGMENT_HEADER_BYTES;
+use super::{Lsn, Position};
+use crate::stream::StreamId;
 
 /// After so much of the log without an item, [`Item::Passed`] says where the reader is.
 const PASSED_BYTES: u64 = 4 << 20;
@@ -71,7 +67,10 @@ pub struct Reader {
     source: Source,
     stream: StreamId,
     /// Where reading began.
-    from: Position,
+    begin: Lsn,
+    /// Whether requests may have begun before that: a sink without a history begins anywhere, and so
+    /// does one that begins with the oldest batch there is. Every other one holds what it needs.
+    begins_anywhere: bool,
     scan: Scan,
     fetch: Fetch,
     run: Option<Run>,
@@ -87,7 +86,16 @@ pub struct Reader {
     told: Lsn,
     /// A gap was crossed: requests may lack frames.
     gap: bool,
-    failed: Option<ReadError>,
+    failure: Failure,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+enum Failure {
+    None,
+    /// To be told once everything that was read before it is yielded.
+    Due(ReadError),
+    Told,
 }
 
 impl Reader {
@@ -101,12 +109,16 @@ impl Reader {
             });
         }
         let scan = Scan::from(source.dir().clone(), from.restart)?.of_log(from.log)?;
+        let begin = scan.at();
+        let oldest = source.dir().segments()?.first().copied();
+        let is_oldest = oldest.is_none_or(|oldest| begin <= oldest.advanced(SEGMENT_HEADER_BYTES));
         Ok(Self {
             fetch: Fetch::new(source.dir().clone()),
             source,
             stream,
-            from,
-            told: from.restart,
+            begin,
+            begins_anywhere: is_oldest || from.restart == from.commit,
+            told: begin,
             scan,
             run: None,
             versions: Versions::new(stream),
@@ -116,29 +128,38 @@ impl Reader {
             tip: from,
             yielded: from,
             gap: false,
-            failed: None,
+            failure: Failure::None,
         })
     }
 
     /// The next item, or `None` if all that is durable is read. Never waits for more to be written.
+    #[allow(clippy::should_implement_trait)] // An iterator is over at `None`; here more may come.
     pub fn next(&mut self) -> Result<Option<Item>, ReadError> {
-        if self.failed.is_none()
+        if matches!(self.failure, Failure::None)
             && let Err(error) = self.fill()
         {
-            self.failed = Some(error);
+            self.failure = Failure::Due(error);
         }
-        match self.ahead.pop()? {
-            Some((item, position)) => {
+        match self.ahead.pop() {
+            Ok(Some((item, position))) => {
                 self.yielded = position;
                 Ok(Some(item))
             }
-            None => match self.failed.take() {
-                Some(error) => Err(error),
-                None => {
+            Ok(None) => match std::mem::replace(&mut self.failure, Failure::Told) {
+                Failure::None => {
+                    self.failure = Failure::None;
                     self.yielded = self.tip;
                     Ok(None)
                 }
+                Failure::Due(error) => Err(error),
+                Failure::Told => Err(ReadError::Over),
             },
+            Err(error) => {
+                // What was read behind it must not be yielded as if nothing were missing.
+                self.ahead = ReadAhead::default();
+                self.failure = Failure::Told;
+                Err(error)
+            }
         }
     }
 
@@ -168,7 +189,8 @@ impl Reader {
                         self.run = Some(run);
                         self.frame(frame)?;
                     }
-                    None => self.passed(),
+                    None if self.passed() => return Ok(()),
+                    None => {}
                 }
             } else if !self.next_run()? {
                 return Ok(());
@@ -188,6 +210,7 @@ impl Reader {
                 self.opened();
             }
             self.scan.jump(last.end);
+            self.scan.rest();
             self.run = Some(Run::decoded(batches));
             return Ok(true);
         }
@@ -217,294 +240,20 @@ impl Reader {
         self.pending.clear();
     }
 
-    /// A run of batches is done.
-    fn passed(&mut self) {
+    /// A run of batches is done. Whether that is worth an item of its own.
+    fn passed(&mut self) -> bool {
         let at = self.scan.at();
         self.tip.restart = self.restart(at);
-        if at.bytes_since(self.told) >= PASSED_BYTES {
+        let is_far = at.bytes_since(self.told) >= PASSED_BYTES;
+        if is_far {
             self.told = at;
             self.ahead.push(Item::Passed { position: self.tip }, self.tip);
         }
+        is_far
     }
 
     /// `restart` of a position from which everything in `batch` and behind it is still to be read.
     fn restart(&self, batch: Lsn) -> Lsn {
         self.pending.oldest().map_or(batch, |oldest| oldest.min(batch))
-    }
-
-    fn frame(&mut self, frame: Frame) -> Result<(), ReadError> {
-        self.past_under_way(frame.lsn)?;
-        match frame.header.kind {
-            FrameKind::Lines => self.lines(frame),
-            FrameKind::Abort => {
-                self.pending.take(frame.header.request);
-                Ok(())
-            }
-            FrameKind::Schema => {
-                let record: SchemaRecord = serde_json::from_slice(frame.control())
-                    .map_err(|error| contradiction(frame.lsn, &error))?;
-                self.versions.learn(&record);
-                self.control(&frame, Control::Schema(record));
-                Ok(())
-            }
-            FrameKind::CloseWindow => {
-                let record = serde_json::from_slice(frame.control())
-                    .map_err(|error| contradiction(frame.lsn, &error))?;
-                self.control(&frame, Control::CloseWindow(self.stream, record));
-                Ok(())
-            }
-        }
-    }
-
-    /// A control frame counts as a commit of its own.
-    fn control(&mut self, frame: &Frame, control: Control) {
-        if frame.lsn <= self.tip.commit {
-            return;
-        }
-        self.tip.commit = frame.lsn;
-        self.tip.restart = self.restart(frame.next);
-        self.told = frame.lsn;
-        self.ahead.push(Item::Control { control, position: self.tip }, self.tip);
-    }
-
-    fn lines(&mut self, frame: Frame) -> Result<(), ReadError> {
-        if let Some(under_way) = self.tip.under_way
-            && under_way.request == frame.header.request
-        {
-            return self.go_on(frame, under_way);
-        }
-        if !frame.header.commit {
-            return self.hold(&frame);
-        }
-        let pending = self.pending.take(frame.header.request);
-        if frame.lsn <= self.tip.commit {
-            return Ok(());
-        }
-        let seen = pending.as_ref().map(|pending| pending.events);
-        let expected = frame.header.first_event;
-        let total = expected + u64::from(frame.header.events);
-        let begins = frame.header.first && expected == 0;
-        if !begins && seen != Some(expected) {
-            return self.headless(&frame);
-        }
-        if total != frame.header.request_events {
-            return Err(ReadError::Contradiction {
-                lsn: frame.lsn,
-                reason: format!(
-                    "it commits a request of {} events, and its frames hold {total}",
-                    frame.header.request_events
-                ),
-            });
-        }
-        match pending {
-            None => self.finish(frame),
-            Some(pending) => {
-                self.drain = Some(Drain::new(pending, frame));
-                Ok(())
-            }
-        }
-    }
-
-    /// Remembers where a frame without a commit is.
-    fn hold(&mut self, frame: &Frame) -> Result<(), ReadError> {
-        let header = &frame.header;
-        let place = FrameRef { payload_crc: frame.payload_crc(), ..frame.place() };
-        match self.pending.add(header, place) {
-            // Committed before the reader's position, or its beginning is lost: its commit tells.
-            Ok(()) | Err(OutOfOrder::NotBegun) => Ok(()),
-            Err(OutOfOrder::Hole { .. }) if self.gap => {
-                self.pending.take(header.request);
-                Ok(())
-            }
-            Err(error @ OutOfOrder::Hole { .. }) => Err(contradiction(frame.lsn, &error)),
-        }
-    }
-
-    /// A committed request of which not all frames were seen. What is not whole is not yielded.
-    fn headless(&mut self, frame: &Frame) -> Result<(), ReadError> {
-        // A sink without a history may begin anywhere; one with a history holds what it needs.
-        let begins_anywhere = self.from.restart == self.from.commit;
-        if !self.gap && !begins_anywhere {
-            return Err(ReadError::Headless {
-                request: frame.header.request,
-                commit: frame.lsn,
-                from: self.from.restart,
-            });
-        }
-        tracing::error!(
-            request = frame.header.request.0,
-            commit = %frame.lsn,
-            events = frame.header.request_events,
-            "a request is passed over: the log doesn't hold its beginning any more"
-        );
-        Ok(())
-    }
-
-    /// A frame of the request that was under way when reading began.
-    fn go_on(&mut self, frame: Frame, under_way: UnderWay) -> Result<(), ReadError> {
-        let header = &frame.header;
-        let end = header.first_event + u64::from(header.events);
-        if header.first_event > under_way.events && !self.gap {
-            return Err(contradiction(
-                frame.lsn,
-                &OutOfOrder::Hole { expected: under_way.events, found: header.first_event },
-            ));
-        }
-        if header.commit {
-            return self.finish(frame);
-        }
-        if end > under_way.events {
-            self.events(&frame.lines(), frame.content, under_way.commit)?;
-        }
-        Ok(())
-    }
-
-    /// Reads on in a committed request whose frames were passed before its commit.
-    fn go_back(&mut self, mut drain: Drain) -> Result<(), ReadError> {
-        let Some((place, content)) = drain.next(&self.source, &mut self.fetch)? else {
-            self.fetch.rest();
-            return self.finish(drain.last);
-        };
-        let lines = LinesAt {
-            request: drain.last.header.request,
-            schema: drain.request.schema,
-            arrival: drain.request.arrival,
-            seed: drain.request.seed,
-            place,
-        };
-        let commit = drain.last.lsn;
-        self.drain = Some(drain);
-        self.events(&lines, content, commit)
-    }
-
-    /// The request under way is over where its commit frame would have been: it was given up.
-    fn past_under_way(&mut self, lsn: Lsn) -> Result<(), ReadError> {
-        let Some(under_way) = self.tip.under_way.filter(|under_way| under_way.commit < lsn) else {
-            return Ok(());
-        };
-        if !self.gap {
-            return Err(ReadError::Contradiction {
-                lsn: under_way.commit,
-                reason: format!(
-                    "a position says that request {} is committed there",
-                    under_way.request.0
-                ),
-            });
-        }
-        tracing::error!(
-            request = under_way.request.0,
-            "a request stays cut short: the log lost its end"
-        );
-        self.tip.commit = under_way.commit;
-        self.tip.under_way = None;
-        Ok(())
-    }
-
-    /// A frame with a commit flag, behind all other frames of its request.
-    fn finish(&mut self, frame: Frame) -> Result<(), ReadError> {
-        let done = self.tip.under_way.map_or(0, |under_way| under_way.events);
-        if frame.header.first_event + u64::from(frame.header.events) > done {
-            self.events(&frame.lines(), frame.content, frame.lsn)?;
-        }
-        self.tip.commit = frame.lsn;
-        self.tip.under_way = None;
-        self.tip.restart = self.restart(frame.next);
-        self.told = frame.lsn;
-        let header = frame.header;
-        let request = CommittedRequest {
-            request: header.request,
-            arrival: header.arrival,
-            events: header.request_events,
-            rejected: header.request_rejected,
-            key: Key::new(frame.key, header.fingerprint),
-            position: self.tip,
-        };
-        self.ahead.push(Item::Committed(request), self.tip);
-        Ok(())
-    }
-
-    /// Hands over the events of one frame that aren't done.
-    fn events(&mut self, lines: &LinesAt, content: Content, commit: Lsn) -> Result<(), ReadError> {
-        let place = &lines.place;
-        let lsn = place.lsn();
-        let version = self.version(lines.schema, lsn)?;
-        self.tip.restart = self.restart(place.batch);
-        let done = self.tip.under_way.map_or(0, |under_way| under_way.events);
-        let at = EventsAt {
-            version: Arc::clone(&version),
-            from_row: done.saturating_sub(place.first_event) as usize,
-            request: lines.request,
-            arrival: lines.arrival,
-            seed: lines.seed,
-            first_event: place.first_event,
-            lsn,
-            commit,
-            before: self.tip,
-        };
-        self.tip.under_way = Some(UnderWay {
-            request: lines.request,
-            commit,
-            events: place.first_event + u64::from(place.events),
-        });
-        let (payload, crc) = match content {
-            Content::Decoded(rows) => {
-                self.ahead.push(at.with(rows), self.tip);
-                return Ok(());
-            }
-            Content::Raw(payload) => (payload, None),
-            Content::Unverified { payload, crc } => (payload, Some(crc)),
-            Content::OnDisk => {
-                let payload = self.fetch.payload(std::slice::from_ref(place))?;
-                (payload, Some(place.payload_crc))
-            }
-        };
-        let raw_bytes = payload.len();
-        let context =
-            FrameContext { arrival: lines.arrival, seed: lines.seed, first_line: place.first_line };
-        let job = Job::start(Lines { version, payload, crc, context, events: place.events, lsn });
-        self.ahead.push_job(at, job, self.tip, raw_bytes);
-        Ok(())
-    }
-
-    /// What decodes the lines of the frame at `lsn`. A reader that began behind the schema frame
-    /// looks for it from the beginning of the segment.
-    fn version(&mut self, version: SchemaVersion, lsn: Lsn) -> Result<Arc<Version>, ReadError> {
-        if let Some(version) = self.versions.get(version) {
-            return Ok(Arc::clone(version));
-        }
-        if let Some(segment) = self.source.dir().open_at(lsn)? {
-            let mut walk = segment.walk();
-            while walk.at() <= lsn
-                && let Step::Batch(batch) = walk.step()?
-            {
-                self.versions.learn_all(&batch)?;
-                if let Some(version) = self.versions.get(version) {
-                    return Ok(Arc::clone(version));
-                }
-            }
-        }
-        Err(ReadError::NoSchema { lsn, stream: self.stream, version })
-    }
-}
-
-/// What a frame's header says of its lines.
-#[derive(Debug)]
-struct LinesAt {
-    request: RequestId,
-    schema: SchemaVersion,
-    arrival: Timestamp,
-    seed: u64,
-    place: FrameRef,
-}
-
-impl Frame {
-    fn lines(&self) -> LinesAt {
-        LinesAt {
-            request: self.header.request,
-            schema: self.header.schema,
-            arrival: self.header.arrival,
-            seed: self.header.seed,
-            place: self.place(),
-        }
     }
 }

@@ -6,7 +6,7 @@
 //! passed them; the checksum of the payload alone, taken then, verifies them when they are read
 //! without their batch.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::log::frame::FrameHeader;
 use crate::log::{Lsn, RequestId};
@@ -38,18 +38,19 @@ pub(super) struct PendingRequest {
     pub frames: Vec<FrameRef>,
     /// Events in these frames.
     pub events: u64,
+    /// The batch with which it begins.
+    begin: Lsn,
+    /// Its first frames stand before where reading began, and are not among `frames`.
+    headless: bool,
 }
 
 /// All requests of one stream that have begun and are neither committed nor aborted.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    requests: HashMap<RequestId, (Place, PendingRequest)>,
+    requests: HashMap<RequestId, PendingRequest>,
     /// The same requests by where they begin.
-    by_place: BTreeMap<Place, RequestId>,
+    by_begin: BTreeSet<(Lsn, RequestId)>,
 }
-
-/// Batch and frame with which a request begins.
-type Place = (Lsn, u32);
 
 /// Why a frame doesn't continue its request.
 #[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,18 +89,12 @@ impl Pending {
     /// Adds a frame without a commit flag.
     pub fn add(&mut self, header: &FrameHeader, frame: FrameRef) -> Result<(), OutOfOrder> {
         if header.first {
-            let place = (frame.batch, frame.frame_offset);
-            let request = PendingRequest {
-                schema: header.schema,
-                arrival: header.arrival,
-                seed: header.seed,
-                frames: Vec::new(),
-                events: 0,
-            };
-            self.by_place.insert(place, header.request);
-            self.requests.insert(header.request, (place, request));
+            self.begin(header, frame.batch, false);
         }
-        let (_, request) = self.requests.get_mut(&header.request).ok_or(OutOfOrder::NotBegun)?;
+        let request = self.requests.get_mut(&header.request).ok_or(OutOfOrder::NotBegun)?;
+        if request.headless {
+            return Ok(());
+        }
         if request.events != frame.first_event {
             return Err(OutOfOrder::Hole { expected: request.events, found: frame.first_event });
         }
@@ -108,22 +103,50 @@ impl Pending {
         Ok(())
     }
 
+    /// Holds a request whose first frames can't be read any more, so that a position made meanwhile
+    /// leads back to `begin`, where reading began, and finds the same.
+    pub fn add_headless(&mut self, header: &FrameHeader, begin: Lsn) {
+        self.begin(header, begin, true);
+    }
+
+    fn begin(&mut self, header: &FrameHeader, begin: Lsn, headless: bool) {
+        let request = PendingRequest {
+            schema: header.schema,
+            arrival: header.arrival,
+            seed: header.seed,
+            frames: Vec::new(),
+            events: 0,
+            begin,
+            headless,
+        };
+        self.by_begin.insert((begin, header.request));
+        self.requests.insert(header.request, request);
+    }
+
     /// Takes a request out: it is committed or aborted.
-    pub fn take(&mut self, request: RequestId) -> Option<PendingRequest> {
-        let (place, request) = self.requests.remove(&request)?;
-        self.by_place.remove(&place);
+    pub fn take(&mut self, id: RequestId) -> Option<PendingRequest> {
+        let request = self.requests.remove(&id)?;
+        self.by_begin.remove(&(request.begin, id));
         Some(request)
     }
 
     /// Drops all of them: the log was opened again, and none of them was committed.
     pub fn clear(&mut self) {
         self.requests.clear();
-        self.by_place.clear();
+        self.by_begin.clear();
     }
 
     /// The batch with which the oldest of them begins.
     pub fn oldest(&self) -> Option<Lsn> {
-        self.by_place.first_key_value().map(|(&(batch, _), _)| batch)
+        self.by_begin.first().map(|&(batch, _)| batch)
+    }
+}
+
+impl PendingRequest {
+    /// Whether its frames hold all its events but those of a commit frame that begins with event
+    /// `first_event`.
+    pub fn is_whole_up_to(&self, first_event: u64) -> bool {
+        !self.headless && self.events == first_event
     }
 }
 
@@ -196,6 +219,21 @@ mod tests {
             pending.add(&header(1, false), frame(12288, 4)),
             Err(OutOfOrder::Hole { expected: 2, found: 4 })
         );
+    }
+
+    #[test]
+    fn a_request_without_its_beginning_is_never_whole() {
+        let mut pending = Pending::default();
+        pending.add_headless(&header(1, false), Lsn(4096));
+        pending.add(&header(1, false), frame(12288, 4)).unwrap();
+        assert_eq!(
+            pending.oldest(),
+            Some(Lsn(4096)),
+            "a position leads back to where reading began"
+        );
+        let request = pending.take(RequestId(1)).unwrap();
+        assert!((0..10).all(|first_event| !request.is_whole_up_to(first_event)));
+        assert_eq!(pending.oldest(), None);
     }
 
     #[test]

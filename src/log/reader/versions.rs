@@ -17,7 +17,7 @@ use super::ReadError;
 /// A schema version and what decodes its lines.
 #[derive(Debug)]
 pub(super) struct Version {
-    pub version: SchemaVersion,
+    pub number: SchemaVersion,
     pub schema: Arc<Schema>,
     pub decoder: Decoder,
 }
@@ -46,7 +46,7 @@ impl Versions {
         }
         let schema = Arc::new(record.schema.clone());
         let decoder = Decoder::new(Arc::clone(&schema), UnknownFields::Ignore, DecodeLimits::OPEN);
-        let version = Version { version: record.version, schema, decoder };
+        let version = Version { number: record.version, schema, decoder };
         self.seen.insert(record.version, Arc::new(version));
     }
 

@@ -1,0 +1,313 @@
+//! What each frame does to a reader.
+//!
+//! Frames come in order of their addresses. Lines with a commit flag are yielded at once if they are
+//! the whole request, or begin the way back through the places of the request's other frames; lines
+//! without one are held as a place; control frames count as commits of their own; an abort forgets.
+
+use std::sync::Arc;
+
+use super::Reader;
+use super::ahead::EventsAt;
+use super::decode::{Job, Lines};
+use super::drain::Drain;
+use super::pending::{FrameRef, OutOfOrder};
+use super::source::{Content, Frame};
+use super::versions::{Version, contradiction};
+use super::{CommittedRequest, Item, ReadError};
+use crate::log::frame::FrameKind;
+use crate::log::walk::Step;
+use crate::log::{Control, Key, Lsn, RequestId, SchemaRecord, UnderWay};
+use crate::stream::{FrameContext, SchemaVersion};
+use crate::time::Timestamp;
+
+impl Reader {
+    /// Takes the next frame of the stream.
+    pub(super) fn frame(&mut self, frame: Frame) -> Result<(), ReadError> {
+        self.past_under_way(frame.lsn)?;
+        match frame.header.kind {
+            FrameKind::Lines => self.lines(frame),
+            FrameKind::Abort => {
+                self.pending.take(frame.header.request);
+                Ok(())
+            }
+            FrameKind::Schema => {
+                let record: SchemaRecord = serde_json::from_slice(frame.control())
+                    .map_err(|error| contradiction(frame.lsn, &error))?;
+                self.versions.learn(&record);
+                self.control(&frame, Control::Schema(record));
+                Ok(())
+            }
+            FrameKind::CloseWindow => {
+                let record = serde_json::from_slice(frame.control())
+                    .map_err(|error| contradiction(frame.lsn, &error))?;
+                self.control(&frame, Control::CloseWindow(self.stream, record));
+                Ok(())
+            }
+        }
+    }
+
+    /// A control frame counts as a commit of its own.
+    fn control(&mut self, frame: &Frame, control: Control) {
+        if frame.lsn <= self.tip.commit {
+            return;
+        }
+        self.tip.commit = frame.lsn;
+        self.tip.restart = self.restart(frame.next);
+        self.told = frame.lsn;
+        self.ahead.push(Item::Control { control, position: self.tip }, self.tip);
+    }
+
+    fn lines(&mut self, frame: Frame) -> Result<(), ReadError> {
+        if let Some(under_way) = self.tip.under_way
+            && under_way.request == frame.header.request
+        {
+            return self.go_on(frame, under_way);
+        }
+        if !frame.header.commit {
+            return self.hold(&frame);
+        }
+        let pending = self.pending.take(frame.header.request);
+        if frame.lsn <= self.tip.commit {
+            return Ok(());
+        }
+        let before = frame.header.first_event;
+        let total = before + u64::from(frame.header.events);
+        let is_whole = match &pending {
+            Some(pending) => pending.is_whole_up_to(before),
+            None => frame.header.first && before == 0,
+        };
+        if !is_whole {
+            return self.headless(&frame);
+        }
+        if total != frame.header.request_events {
+            return Err(ReadError::Contradiction {
+                lsn: frame.lsn,
+                reason: format!(
+                    "it commits a request of {} events, and its frames hold {total}",
+                    frame.header.request_events
+                ),
+            });
+        }
+        match pending {
+            None => self.finish(frame),
+            Some(pending) => {
+                self.drain = Some(Drain::new(pending, frame));
+                Ok(())
+            }
+        }
+    }
+
+    /// Remembers where a frame without a commit is.
+    fn hold(&mut self, frame: &Frame) -> Result<(), ReadError> {
+        let header = &frame.header;
+        let place = FrameRef { payload_crc: frame.payload_crc(), ..frame.place() };
+        match self.pending.add(header, place) {
+            Ok(()) => Ok(()),
+            // Committed before the reader's position, or its beginning is lost: its commit tells.
+            Err(OutOfOrder::NotBegun) => {
+                if self.begins_anywhere {
+                    self.pending.add_headless(header, self.begin);
+                }
+                Ok(())
+            }
+            Err(OutOfOrder::Hole { .. }) if self.gap => {
+                self.pending.take(header.request);
+                Ok(())
+            }
+            Err(error @ OutOfOrder::Hole { .. }) => Err(contradiction(frame.lsn, &error)),
+        }
+    }
+
+    /// A committed request of which not all frames were seen. What is not whole is not yielded.
+    fn headless(&mut self, frame: &Frame) -> Result<(), ReadError> {
+        if !self.gap && !self.begins_anywhere {
+            return Err(ReadError::Headless {
+                request: frame.header.request,
+                commit: frame.lsn,
+                from: self.begin,
+            });
+        }
+        tracing::error!(
+            request = frame.header.request.0,
+            commit = %frame.lsn,
+            events = frame.header.request_events,
+            "a request is passed over: the log doesn't hold its beginning any more"
+        );
+        Ok(())
+    }
+
+    /// A frame of the request that was under way when reading began.
+    fn go_on(&mut self, frame: Frame, under_way: UnderWay) -> Result<(), ReadError> {
+        let header = &frame.header;
+        let end = header.first_event + u64::from(header.events);
+        if header.first_event > under_way.events && !self.gap {
+            return Err(contradiction(
+                frame.lsn,
+                &OutOfOrder::Hole { expected: under_way.events, found: header.first_event },
+            ));
+        }
+        if header.commit {
+            return self.finish(frame);
+        }
+        if end > under_way.events {
+            self.events(&frame.lines(), frame.content, under_way.commit)?;
+        }
+        Ok(())
+    }
+
+    /// Reads on in a committed request whose frames were passed before its commit.
+    pub(super) fn go_back(&mut self, mut drain: Drain) -> Result<(), ReadError> {
+        let Some((place, content)) = drain.next(&self.source, &mut self.fetch)? else {
+            self.fetch.rest();
+            return self.finish(drain.last);
+        };
+        let lines = LinesAt {
+            request: drain.last.header.request,
+            schema: drain.request.schema,
+            arrival: drain.request.arrival,
+            seed: drain.request.seed,
+            place,
+        };
+        let commit = drain.last.lsn;
+        self.drain = Some(drain);
+        self.events(&lines, content, commit)
+    }
+
+    /// The request under way is over where its commit frame would have been: it was given up.
+    fn past_under_way(&mut self, lsn: Lsn) -> Result<(), ReadError> {
+        let Some(under_way) = self.tip.under_way.filter(|under_way| under_way.commit < lsn) else {
+            return Ok(());
+        };
+        if !self.gap {
+            return Err(ReadError::Contradiction {
+                lsn: under_way.commit,
+                reason: format!(
+                    "a position says that request {} is committed there",
+                    under_way.request.0
+                ),
+            });
+        }
+        tracing::error!(
+            request = under_way.request.0,
+            "a request stays cut short: the log lost its end"
+        );
+        self.tip.commit = under_way.commit;
+        self.tip.under_way = None;
+        Ok(())
+    }
+
+    /// A frame with a commit flag, behind all other frames of its request.
+    fn finish(&mut self, frame: Frame) -> Result<(), ReadError> {
+        let done = self.tip.under_way.map_or(0, |under_way| under_way.events);
+        if frame.header.first_event + u64::from(frame.header.events) > done {
+            self.events(&frame.lines(), frame.content, frame.lsn)?;
+        }
+        self.tip.commit = frame.lsn;
+        self.tip.under_way = None;
+        self.tip.restart = self.restart(frame.next);
+        self.told = frame.lsn;
+        let header = frame.header;
+        let request = CommittedRequest {
+            request: header.request,
+            arrival: header.arrival,
+            events: header.request_events,
+            rejected: header.request_rejected,
+            key: Key::new(frame.key, header.fingerprint),
+            position: self.tip,
+        };
+        self.ahead.push(Item::Committed(request), self.tip);
+        Ok(())
+    }
+
+    /// Hands over the events of one frame that aren't done.
+    fn events(&mut self, lines: &LinesAt, content: Content, commit: Lsn) -> Result<(), ReadError> {
+        let place = &lines.place;
+        let lsn = place.lsn();
+        let version = self.version(lines.schema, lsn)?;
+        self.tip.restart = self.restart(place.batch);
+        let done = self.tip.under_way.map_or(0, |under_way| under_way.events);
+        let at = EventsAt {
+            version: Arc::clone(&version),
+            from_row: done.saturating_sub(place.first_event) as usize,
+            request: lines.request,
+            arrival: lines.arrival,
+            seed: lines.seed,
+            first_event: place.first_event,
+            lsn,
+            commit,
+            before: self.tip,
+        };
+        self.tip.under_way = Some(UnderWay {
+            request: lines.request,
+            commit,
+            events: place.first_event + u64::from(place.events),
+        });
+        let (payload, crc) = match content {
+            Content::Decoded(rows) => {
+                self.ahead.push(at.with(rows), self.tip);
+                return Ok(());
+            }
+            Content::Raw(payload) => (payload, None),
+            Content::Unverified { payload, crc } => (payload, Some(crc)),
+            Content::OnDisk => {
+                let payload = self.fetch.payload(std::slice::from_ref(place))?;
+                (payload, Some(place.payload_crc))
+            }
+        };
+        let raw_bytes = payload.len();
+        let of_frame =
+            FrameContext { arrival: lines.arrival, seed: lines.seed, first_line: place.first_line };
+        let job = Job::start(Lines {
+            version,
+            payload,
+            crc,
+            context: of_frame,
+            events: place.events,
+            lsn,
+        });
+        self.ahead.push_job(at, job, self.tip, raw_bytes);
+        Ok(())
+    }
+
+    /// What decodes the lines of the frame at `lsn`. A reader that began behind the schema frame
+    /// looks for it from the beginning of the segment.
+    fn version(&mut self, version: SchemaVersion, lsn: Lsn) -> Result<Arc<Version>, ReadError> {
+        if let Some(version) = self.versions.get(version) {
+            return Ok(Arc::clone(version));
+        }
+        if let Some(segment) = self.source.dir().open_at(lsn)? {
+            let mut walk = segment.walk();
+            while walk.at() <= lsn
+                && let Step::Batch(batch) = walk.step()?
+            {
+                self.versions.learn_all(&batch)?;
+                if let Some(version) = self.versions.get(version) {
+                    return Ok(Arc::clone(version));
+                }
+            }
+        }
+        Err(ReadError::NoSchema { lsn, stream: self.stream, version })
+    }
+}
+
+/// What a frame's header says of its lines.
+#[derive(Debug)]
+struct LinesAt {
+    request: RequestId,
+    schema: SchemaVersion,
+    arrival: Timestamp,
+    seed: u64,
+    place: FrameRef,
+}
+
+impl Frame {
+    fn lines(&self) -> LinesAt {
+        LinesAt {
+            request: self.header.request,
+            schema: self.header.schema,
+            arrival: self.header.arrival,
+            seed: self.header.seed,
+            place: self.place(),
+        }
+    }
+}

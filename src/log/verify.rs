@@ -1,0 +1,324 @@
+//! `windrow verify`, for the log: everything in its files against its checksums, and frames against
+//! each other.
+//!
+//! It goes on behind what it finds, so that the list is complete. A daemon may be writing meanwhile:
+//! what it removes or is about to finish is not a finding.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::frame::{FrameAt, FrameKind};
+use super::reader::ReadError;
+use super::scan::{LogDir, Scan, Scanned};
+use super::segment::{SegmentHeader, segment_lsn};
+use super::walk::{Batch, SegmentError, Stop};
+use super::{Lsn, RequestId, SchemaRecord};
+use crate::stream::{SchemaVersion, StreamId};
+use crate::time::Timestamp;
+
+/// What a verification found.
+#[derive(Debug)]
+pub enum Finding {
+    /// Acknowledged data is damaged or missing, or can't be read.
+    Damage(ReadError),
+    /// Behind damage, readable batches follow from here on.
+    Resumed {
+        /// The first of them.
+        at: Lsn,
+    },
+    /// Frames contradict each other although every checksum holds.
+    Contradiction {
+        /// The frame.
+        lsn: Lsn,
+        /// What doesn't fit.
+        reason: String,
+    },
+    /// Not damage: what `windrow wal repair` gave up.
+    GivenUp {
+        /// Where the batches before it end.
+        from: Lsn,
+        /// Where those behind it begin.
+        to: Lsn,
+    },
+    /// Not damage: the log ends in a batch that was being written when the process ended, or that a
+    /// daemon is writing now. Nothing in it was acknowledged.
+    Torn {
+        /// The last segment.
+        path: PathBuf,
+        /// Where the batch stands in it.
+        offset: u64,
+        /// Bytes up to the last one that isn't zero.
+        bytes: u64,
+    },
+}
+
+/// How much was verified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Verified {
+    /// Segments.
+    pub segments: u64,
+    /// Batches, seals included.
+    pub batches: u64,
+    /// Frames.
+    pub frames: u64,
+    /// Committed requests.
+    pub requests: u64,
+    /// Their events.
+    pub events: u64,
+    /// Bytes of batches.
+    pub bytes: u64,
+    /// Where the valid log ends: no checkpoint may hold more.
+    pub end: Lsn,
+}
+
+impl Finding {
+    /// Whether something is wrong.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damage(_) | Self::Contradiction { .. })
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damage(error) => error.fmt(f),
+            Self::Resumed { at } => write!(f, "behind that, the log is readable from LSN {at} on"),
+            Self::Contradiction { lsn, reason } => {
+                write!(f, "the frame at LSN {lsn} contradicts the log: {reason}")
+            }
+            Self::GivenUp { from, to } => {
+                write!(f, "what stood from LSN {from} to {to} was given up by `windrow wal repair`")
+            }
+            Self::Torn { path, offset, bytes } => write!(
+                f,
+                "{}: {bytes} bytes at byte {offset} are the beginning of a batch that was never acknowledged",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// Verifies the log in `dir`. Each finding is handed over as it is made.
+///
+/// The error is one of the directory itself; everything else is a finding.
+pub fn verify(dir: &LogDir, found: &mut dyn FnMut(Finding)) -> Result<Verified, ReadError> {
+    dir.segments()?;
+    let mut verification = Verification {
+        scan: Scan::oldest(dir.clone()),
+        verified: Verified::default(),
+        history: History::default(),
+        found,
+    };
+    while verification.step()? {}
+    Ok(verification.verified)
+}
+
+struct Verification<'a> {
+    scan: Scan,
+    verified: Verified,
+    history: History,
+    found: &'a mut dyn FnMut(Finding),
+}
+
+impl Verification<'_> {
+    /// One step; `false` at the end.
+    fn step(&mut self) -> Result<bool, ReadError> {
+        match self.scan.step() {
+            Ok(Scanned::Segment(segment)) => {
+                self.verified.segments += 1;
+                let contradiction = self.history.segment(segment.header());
+                self.contradictions(contradiction);
+            }
+            Ok(Scanned::Gap { from, to }) => {
+                self.history.hole();
+                (self.found)(Finding::GivenUp { from, to });
+            }
+            Ok(Scanned::Batch(batch)) => self.batch(&batch),
+            Ok(Scanned::End { at, stop }) => return self.end(at, stop),
+            Err(error) => return self.damage(error),
+        }
+        Ok(true)
+    }
+
+    fn batch(&mut self, batch: &Batch) {
+        self.verified.batches += 1;
+        self.verified.bytes += u64::from(batch.header.length_bytes);
+        self.verified.end = batch.header.end();
+        for frame in batch.frames() {
+            let contradiction = match frame {
+                Ok(frame) => {
+                    self.verified.frames += 1;
+                    if frame.header.kind == FrameKind::Lines && frame.header.commit {
+                        self.verified.requests += 1;
+                        self.verified.events += frame.header.request_events;
+                    }
+                    self.history.frame(batch, &frame).err().map(|reason| (frame.lsn, reason))
+                }
+                Err(error) => Some((batch.header.lsn, error.to_string())),
+            };
+            self.contradictions(contradiction);
+        }
+    }
+
+    fn contradictions(&mut self, contradiction: Option<(Lsn, String)>) {
+        if let Some((lsn, reason)) = contradiction {
+            (self.found)(Finding::Contradiction { lsn, reason });
+        }
+    }
+
+    /// Nothing that says that the log goes on: a torn tail, or damage with valid batches behind it.
+    fn end(&mut self, at: Lsn, stop: Option<Stop>) -> Result<bool, ReadError> {
+        let Some(segment) = self.scan.segment().cloned() else { return Ok(false) };
+        self.verified.end = self.verified.end.max(at);
+        if stop.is_none_or(|stop| stop == Stop::Full) {
+            return Ok(false);
+        }
+        let behind = segment.search(at)?;
+        if behind.batch.is_none() {
+            let bytes = behind.written_to.bytes_since(at);
+            if bytes > 0 {
+                let (path, offset) = (segment.path().to_path_buf(), segment.offset_of(at));
+                (self.found)(Finding::Torn { path, offset, bytes });
+            }
+            return Ok(false);
+        }
+        // A daemon may have finished this batch, and the next one, since it was looked at.
+        match segment.batch_at(at, None)? {
+            Ok(_) => Ok(true),
+            Err(stop) => self.damage(ReadError::Damaged {
+                path: segment.path().to_path_buf(),
+                offset: segment.offset_of(at),
+                reason: stop.to_string(),
+            }),
+        }
+    }
+
+    /// Reports damage and goes on behind it; `false` if nothing follows.
+    fn damage(&mut self, error: ReadError) -> Result<bool, ReadError> {
+        if let ReadError::Segment(SegmentError::Io { source, .. }) = &error
+            && source.kind() == std::io::ErrorKind::NotFound
+        {
+            // Trimmed by a daemon since the directory was listed.
+            return self.scan.skip_segment(None);
+        }
+        self.history.hole();
+        let unreadable = unreadable_segment(&error);
+        let missing = matches!(error, ReadError::Missing { .. });
+        (self.found)(Finding::Damage(error));
+        if unreadable.is_none()
+            && !missing
+            && let Some(segment) = self.scan.segment().cloned()
+            && let Some(header) = segment.search(self.scan.at())?.batch
+        {
+            (self.found)(Finding::Resumed { at: header.lsn });
+            self.scan.jump(header.lsn);
+            return Ok(true);
+        }
+        let skipped = self.scan.skip_segment(unreadable)?;
+        if skipped {
+            (self.found)(Finding::Resumed { at: self.scan.at() });
+        }
+        Ok(skipped)
+    }
+}
+
+/// The segment that can't be entered at all, if that is the error.
+fn unreadable_segment(error: &ReadError) -> Option<Lsn> {
+    let ReadError::Segment(
+        SegmentError::Io { path, .. }
+        | SegmentError::Header { path, .. }
+        | SegmentError::Renamed { path, .. },
+    ) = error
+    else {
+        return None;
+    };
+    path.file_name()?.to_str().and_then(segment_lsn)
+}
+
+/// What frames must agree with: those before them.
+#[derive(Debug, Default)]
+struct History {
+    /// Events so far of each request that has begun and isn't committed.
+    begun: HashMap<RequestId, u64>,
+    schemas: HashMap<(StreamId, SchemaVersion), SchemaRecord>,
+    latest_arrival: Option<Timestamp>,
+}
+
+impl History {
+    /// Something is missing here: what hangs over from before is not judged.
+    fn hole(&mut self) {
+        self.begun.clear();
+    }
+
+    fn segment(&mut self, header: &SegmentHeader) -> Option<(Lsn, String)> {
+        if header.opened {
+            self.begun.clear();
+        }
+        let late = self.latest_arrival.is_some_and(|latest| latest > header.arrival_floor);
+        late.then(|| {
+            let reason = "an arrival before this segment is later than its header says".to_owned();
+            (header.first_lsn, reason)
+        })
+    }
+
+    fn frame(&mut self, batch: &Batch, frame: &FrameAt) -> Result<(), String> {
+        let header = &frame.header;
+        self.latest_arrival = self.latest_arrival.max(Some(header.arrival));
+        match header.kind {
+            FrameKind::Lines => self.lines(frame),
+            FrameKind::Abort => {
+                self.begun.remove(&header.request);
+                Ok(())
+            }
+            FrameKind::Schema => {
+                let record: SchemaRecord = serde_json::from_slice(&batch.payload(frame))
+                    .map_err(|error| format!("it is no schema: {error}"))?;
+                let key = (record.stream, record.version);
+                match self.schemas.get(&key) {
+                    Some(known) if *known != record => {
+                        Err("it changes a schema version that is in use".to_owned())
+                    }
+                    _ => {
+                        self.schemas.insert(key, record);
+                        Ok(())
+                    }
+                }
+            }
+            FrameKind::CloseWindow => {
+                serde_json::from_slice::<super::CloseRecord>(&batch.payload(frame))
+                    .map(drop)
+                    .map_err(|error| format!("it closes no window: {error}"))
+            }
+        }
+    }
+
+    fn lines(&mut self, frame: &FrameAt) -> Result<(), String> {
+        let header = &frame.header;
+        if !self.schemas.contains_key(&(header.stream, header.schema)) {
+            return Err(format!(
+                "its schema, version {} of stream {}, stands nowhere before it",
+                header.schema.0, header.stream.0
+            ));
+        }
+        let begun = if header.first { Some(0) } else { self.begun.remove(&header.request) };
+        // Begun before the oldest segment, or lost: nothing to compare with.
+        let Some(events) = begun else { return Ok(()) };
+        if events != header.first_event {
+            return Err(format!(
+                "it begins with event {} of its request, of which {events} stand before it",
+                header.first_event
+            ));
+        }
+        let events = events + u64::from(header.events);
+        if !header.commit {
+            self.begun.insert(header.request, events);
+        } else if events != header.request_events {
+            return Err(format!(
+                "it commits a request of {} events, of which there are {events}",
+                header.request_events
+            ));
+        }
+        Ok(())
+    }
+}
