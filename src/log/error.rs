@@ -114,7 +114,13 @@ pub enum OpenError {
         /// The log that it belongs to.
         expected: LogId,
     },
-    /// The log's addresses are used up or a file's name doesn't follow the one before it.
+    /// A repair was cut off.
+    #[error("{path} is from a repair that was cut off: run `windrow wal repair` again")]
+    HalfRepaired {
+        /// What it left.
+        path: PathBuf,
+    },
+    /// A file's name doesn't follow the one before it.
     #[error("{path}: it begins before the segment before it ends; nothing was changed")]
     Overlap {
         /// Which segment.

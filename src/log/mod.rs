@@ -49,6 +49,7 @@ mod prepare;
 mod queue;
 pub mod reader;
 mod recovery;
+pub mod repair;
 mod request;
 pub mod scan;
 pub mod segment;

@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::frame::FrameKind;
+use super::repair::REPAIRED_SUFFIX;
 use super::segment::{SEGMENT_HEADER_BYTES, segment_lsn, segment_name};
 use super::segments::SegmentSpan;
 use super::streams::Streams;
@@ -107,6 +108,9 @@ pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<SegmentSpan>, Open
 /// Finds the end of the log in `dir`.
 pub(super) fn find_end(disk: &dyn Disk, dir: &Path) -> Result<Found, OpenError> {
     let mut segments = list(disk, dir)?;
+    if let Some(path) = half_repaired(disk, dir) {
+        return Err(OpenError::HalfRepaired { path });
+    }
     if let Some(pair) = segments.windows(2).find(|pair| pair[1].first_lsn < pair[0].end()) {
         return Err(OpenError::Overlap { path: dir.join(segment_name(pair[1].first_lsn)) });
     }
@@ -126,6 +130,12 @@ pub(super) fn find_end(disk: &dyn Disk, dir: &Path) -> Result<Found, OpenError> 
     found.segments = segments;
     check_bare(&found)?;
     Ok(found)
+}
+
+/// What a repair leaves that was cut off.
+fn half_repaired(disk: &dyn Disk, dir: &Path) -> Option<PathBuf> {
+    let names = disk.read_dir(dir).unwrap_or_default();
+    names.iter().find(|name| name.ends_with(REPAIRED_SUFFIX)).map(|name| dir.join(name))
 }
 
 /// Reads a segment up to where its batches stop, and makes sure that nothing valid stands behind

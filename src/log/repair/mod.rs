@@ -1,0 +1,122 @@
+//! Repair: giving up what is damaged, so that the rest can be read.
+//!
+//! Never done by itself: a person asks for it, and is told what is lost. A damaged segment is set
+//! aside whole, as `<name>.broken`; everything in it that is still valid is copied into segments that
+//! take its place, at the addresses it always had. The first segment behind a gap says in its header
+//! that the gap is accepted, and that requests without a commit before it are aborted: a request
+//! that lost some of its lines never happened.
+//!
+//! ```text
+//! before   [ A ......... ][ B ..x..... ][ C ...... ]        x: damaged
+//! after    [ A ......... ][ B ..]   [ B'.. ][ C ...... ]    and B.broken
+//!                               └ gap ┘
+//! ```
+//!
+//! In this order, so that a crash at any point leaves a log that can be repaired again: the copies
+//! are made and synced under names of their own, the damaged file is set aside, the copies get their
+//! names. Opening refuses while copies without a name are there.
+
+mod copies;
+mod survey;
+
+use std::path::{Path, PathBuf};
+
+use self::copies::{Copies, finish_what_was_cut_off};
+use self::survey::{Survey, Surveyed};
+use super::open::Held;
+use super::recovery::list;
+use super::segment::segment_name;
+use super::{LogId, Lsn, OpenError};
+use crate::disk::Disk;
+
+/// Ending of a segment that was set aside.
+pub const BROKEN_SUFFIX: &str = ".broken";
+/// Ending of copies that have no name yet.
+pub(super) const REPAIRED_SUFFIX: &str = ".repaired";
+
+/// What a repair did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RepairReport {
+    /// Damaged files, where they are now.
+    pub set_aside: Vec<PathBuf>,
+    /// What is lost.
+    pub lost: Vec<Lost>,
+    /// The segment that begins behind everything that checkpoints hold, if one was needed.
+    pub began: Option<PathBuf>,
+}
+
+impl RepairReport {
+    /// Whether there was nothing to repair.
+    pub fn is_nothing(&self) -> bool {
+        self.set_aside.is_empty() && self.lost.is_empty() && self.began.is_none()
+    }
+}
+
+/// A part of the log that can't be read any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lost {
+    /// The first address that is lost.
+    pub from: Lsn,
+    /// The first address behind it that isn't.
+    pub to: Lsn,
+    /// Why.
+    pub reason: String,
+}
+
+/// Repairs the log in `dir`. `held` are the positions in all checkpoints. No process may use the
+/// directory meanwhile.
+pub fn repair(disk: &dyn Disk, dir: &Path, held: &[Held]) -> Result<RepairReport, OpenError> {
+    let io = |action, source| OpenError::Io { action, path: dir.to_owned(), source };
+    disk.create_dir_all(dir).map_err(|source| io("creating", source))?;
+    finish_what_was_cut_off(disk, dir)?;
+    let mut survey = Survey::default();
+    for span in list(disk, dir)? {
+        survey.take(disk, dir, span)?;
+    }
+    let id = log_id(dir, &survey, held)?;
+    let mut report = RepairReport { lost: survey.lost(), ..RepairReport::default() };
+    let copies = Copies { disk, dir };
+    // From the end to the start: the flag that accepts a gap is there before the gap is.
+    for (index, surveyed) in survey.segments.iter().enumerate().rev() {
+        if surveyed.is_damaged() {
+            report.set_aside.insert(0, copies.replace(surveyed, survey.end_before(index))?);
+        } else if survey.is_behind_a_gap(index) {
+            copies.accept_gap(surveyed)?;
+        }
+    }
+    let highest = held.iter().map(Held::highest).max().unwrap_or_default();
+    let lost_its_end = survey.segments.last().is_some_and(Surveyed::is_damaged);
+    if let Some(id) = id
+        && (lost_its_end || highest > survey.end())
+    {
+        if highest > survey.end() {
+            let reason = "checkpoints were made of it, but the log doesn't hold it".to_owned();
+            report.lost.push(Lost { from: survey.end(), to: highest, reason });
+        }
+        let first_lsn = survey.files_end().max(highest.advanced(1));
+        report.began = Some(copies.begin_behind_everything(id, first_lsn, &survey)?);
+    }
+    Ok(report)
+}
+
+/// The log's id: that of its segments, or of the checkpoints where no segment tells.
+fn log_id(dir: &Path, survey: &Survey, held: &[Held]) -> Result<Option<LogId>, OpenError> {
+    let mut id = survey.segments.iter().find_map(Surveyed::log);
+    if let Some(other) = survey.segments.iter().find(|s| s.log().is_some() && s.log() != id) {
+        return Err(OpenError::Corrupt {
+            path: dir.join(segment_name(other.span.first_lsn)),
+            offset: 0,
+            reason: "it belongs to another log than the segments before it; move it away".into(),
+        });
+    }
+    for Held { what, position } in held {
+        let (dir, what, expected) = (dir.to_owned(), what.clone(), position.log);
+        match id {
+            Some(found) if found != expected => {
+                return Err(OpenError::Foreign { dir, found, what, expected });
+            }
+            _ => id = Some(expected),
+        }
+    }
+    Ok(id)
+}
