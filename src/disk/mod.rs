@@ -13,6 +13,21 @@
 //! 3. A rename is atomic: after a crash one finds the old state or the new one.
 //! 4. After a failed sync nothing is known about what the file holds. Never sync again and hope.
 //! 5. Writing one 4 KiB page never harms another one.
+//!
+//! [`RealDisk`] is the machine's file system. [`SimDisk`] is one in memory that can lose its power
+//! in the middle of any operation, and then forgets whatever the five sentences allow.
+//! [`DirLock`] keeps a second process out of a data directory, and [`Medium`] tells at start
+//! whether the five sentences can be true of it at all.
+
+mod lock;
+mod medium;
+mod real;
+mod sim;
+
+pub use lock::{DirLock, LockError};
+pub use medium::Medium;
+pub use real::RealDisk;
+pub use sim::{FREE_BYTES_DEFAULT, PAGE_BYTES, SECTOR_BYTES, SimDisk};
 
 use std::fmt;
 use std::io::{self, IoSlice};

@@ -1,0 +1,270 @@
+//! The machine's own file system.
+//!
+//! Linux and macOS. Where a file system lacks a call (no-replace rename, allocation, syncing a
+//! directory), the nearest thing that keeps the promises of [`Disk`] takes its place, and the log
+//! says so once.
+//!
+//! * Writes go through `pwritev`; interrupted and short ones are continued.
+//! * `sync_data` and `sync_all` are the standard library's: `fdatasync` and `fsync` on Linux,
+//!   `fcntl(F_FULLFSYNC)` for both on macOS, where `fsync` alone leaves data in the drive's cache.
+//! * Allocation is `fallocate` first, because fs2's `posix_fallocate` wrapper reads `errno`, which that
+//!   call doesn't set: a full disk would be reported as any error at all.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, IoSlice};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use rustix::io::Errno;
+
+use super::{Disk, DiskFile};
+
+/// The machine's file system.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct RealDisk;
+
+/// An open file.
+#[derive(Debug)]
+struct RealFile(File);
+
+impl Disk for RealDisk {
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        Ok(Box::new(RealFile(file)))
+    }
+
+    fn open_write(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(RealFile(OpenOptions::new().read(true).write(true).open(path)?)))
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(RealFile(File::open(path)?)))
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path)? {
+            // windrow gives no file a name that isn't UTF-8: one that has such a name isn't ours.
+            names.extend(entry?.file_name().into_string().ok());
+        }
+        Ok(names)
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        let mut made: Vec<&Path> = Vec::new();
+        let missing: Vec<&Path> = path
+            .ancestors()
+            .take_while(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())
+            .collect();
+        for directory in missing.into_iter().rev() {
+            match fs::create_dir(directory) {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+                _ => made.push(directory),
+            }
+        }
+        sync_names_of(path, &made)
+    }
+
+    fn len_of(&self, path: &Path) -> io::Result<Option<u64>> {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => Ok(Some(0)),
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn rename_no_replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match rename_exclusively(from, to) {
+            Err(error) if is_unsupported(error) => link_and_unlink(from, to),
+            done => Ok(done?),
+        }
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        match File::open(parent_or_here(path))?.sync_all() {
+            // Some network and FUSE file systems have no such call: their names are durable when
+            // the server says so, or never.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                static SAID: Once = Once::new();
+                SAID.call_once(|| {
+                    tracing::warn!(
+                        directory = %path.display(),
+                        "the file system can't sync directories: whether new files survive a power cut is up to it"
+                    );
+                });
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn set_read_only(&self, path: &Path) -> io::Result<()> {
+        fs::set_permissions(path, Permissions::from_mode(0o444))
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        fs2::available_space(path)
+    }
+}
+
+impl DiskFile for RealFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match self.0.read_at(buffer, offset) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn write_all_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        match slices {
+            [one] => self.0.write_all_at(one, offset),
+            several => write_vectored(&self.0, several, offset),
+        }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        allocate(&self.0, len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+/// Slices that one `pwritev` takes: `IOV_MAX` on every system that has it.
+#[cfg(target_os = "linux")]
+const SLICES_MAX: usize = 1024;
+
+#[cfg(target_os = "linux")]
+fn write_vectored(file: &File, slices: &[IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+    let mut slices = slices.to_vec();
+    let mut left = slices.as_mut_slice();
+    // Empty slices at the front would make the call return 0, which means no progress.
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match rustix::io::pwritev(file, &left[..left.len().min(SLICES_MAX)], offset) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                offset += count as u64;
+                IoSlice::advance_slices(&mut left, count);
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn write_vectored(file: &File, slices: &[IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+    for slice in slices {
+        file.write_all_at(slice, offset)?;
+        offset += slice.len() as u64;
+    }
+    Ok(())
+}
+
+fn allocate(file: &File, len: u64) -> io::Result<()> {
+    if len == 0 {
+        return Ok(());
+    }
+    match allocate_by_system(file, len) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            static SAID: Once = Once::new();
+            SAID.call_once(|| {
+                tracing::warn!(
+                    "the file system can't allocate ahead: files grow as they are written"
+                );
+            });
+            if file.metadata()?.len() < len { file.set_len(len) } else { Ok(()) }
+        }
+        done => done,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn allocate_by_system(file: &File, len: u64) -> io::Result<()> {
+    loop {
+        match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, len) {
+            Err(Errno::INTR) => {}
+            Err(error) if is_unsupported(error) => return Err(ErrorKind::Unsupported.into()),
+            done => return Ok(done?),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allocate_by_system(file: &File, len: u64) -> io::Result<()> {
+    fs2::FileExt::allocate(file, len)
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn rename_exclusively(from: &Path, to: &Path) -> rustix::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn rename_exclusively(_: &Path, _: &Path) -> rustix::io::Result<()> {
+    Err(Errno::NOSYS)
+}
+
+/// A rename in two steps that never replaces. A crash between them leaves both names, of the same file.
+fn link_and_unlink(from: &Path, to: &Path) -> io::Result<()> {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            "the file system can't rename without replacing: a hard link and a removal take its place"
+        );
+    });
+    fs::hard_link(from, to)?;
+    fs::remove_file(from)
+}
+
+/// Syncs the directories that hold the names in `path`. Those of directories just made must be;
+/// of one that was there before nobody knows whether the process that made it got to syncing its
+/// name, so that is done again, as far as we may.
+fn sync_names_of(path: &Path, made: &[&Path]) -> io::Result<()> {
+    for directory in path.ancestors().filter(|ancestor| ancestor.file_name().is_some()) {
+        let Some(parent) = directory.parent() else { continue };
+        match RealDisk.sync_dir(parent) {
+            Err(_) if !made.contains(&directory) => {}
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+/// What systems answer to a call or a flag that a file system doesn't have.
+fn is_unsupported(error: Errno) -> bool {
+    [Errno::NOSYS, Errno::INVAL, Errno::OPNOTSUPP, Errno::NOTSUP].contains(&error)
+}
+
+/// `Path::parent` of a bare name is empty, which stands for the current directory.
+fn parent_or_here(path: &Path) -> PathBuf {
+    if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() }
+}
