@@ -71,9 +71,15 @@ struct Opened {
 pub enum Step {
     /// There is probably more to do at once.
     More,
-    /// Everything there is is applied; look again when something is durable behind this address, or
-    /// after this time.
-    Idle(Lsn, Duration),
+    /// Everything there is is applied.
+    Idle {
+        /// Let so much time pass, for more to gather.
+        pause: Duration,
+        /// Then look again when something is durable behind this address,
+        read_to: Lsn,
+        /// or after so much time altogether.
+        due: Duration,
+    },
     /// It failed, and is to be tried again after this time.
     Failed(Duration),
     /// It failed, and trying again won't help.
@@ -129,7 +135,7 @@ impl Runner {
             }
             match step {
                 Step::More => {}
-                Step::Idle(lsn, wait) => self.rest(lsn, wait),
+                Step::Idle { pause, read_to, due } => self.rest(pause, read_to, due),
                 Step::Failed(wait) => self.wait(wait),
                 Step::Damaged => self.wait(Duration::MAX),
             }
@@ -204,13 +210,11 @@ impl Runner {
         self.close_if_idle(&mut opened, now);
         let due = opened.sink.next_due(now).unwrap_or(WAIT_MAX).min(WAIT_MAX);
         self.opened = Some(opened);
-        Ok(if !handed.at_end {
-            Step::More
-        } else if handed.items > 0 {
-            Step::Idle(handed.read_to, due)
-        } else {
-            Step::Idle(handed.read_to, due.max(PAUSE_QUIET))
-        })
+        if !handed.at_end {
+            return Ok(Step::More);
+        }
+        let pause = if handed.items > 0 { PAUSE } else { PAUSE_QUIET };
+        Ok(Step::Idle { pause, read_to: handed.read_to, due })
     }
 
     /// Hands over what there is, up to the bounds of a pass.
@@ -320,11 +324,11 @@ impl Runner {
     }
 
     /// Rests between two passes: a moment for more to gather, then until there is something.
-    fn rest(&self, lsn: Lsn, wait: Duration) {
-        let pause = wait.min(PAUSE);
+    fn rest(&self, pause: Duration, read_to: Lsn, due: Duration) {
+        let pause = pause.min(due);
         std::thread::sleep(pause);
         if !self.stopped() {
-            self.log.wait_beyond(lsn, wait.saturating_sub(pause));
+            self.log.wait_beyond(read_to, due.saturating_sub(pause));
         }
     }
 

@@ -8,17 +8,8 @@ use std::time::{Duration, Instant};
 use super::runner::Runner;
 use super::start::StartFile;
 use super::{OpenSink, PairHealth, PairStatus, SinkError};
-use crate::log::{Log, Lsn, Position};
+use crate::log::{Held, Log, Lsn, Position};
 use crate::metrics::{Metrics, SinkMetrics};
-
-/// An address of the log that a checkpoint holds.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Held {
-    /// Whose checkpoint, for messages.
-    pub what: String,
-    /// The position in it.
-    pub position: Position,
-}
 
 /// A pair as the configuration asks for it.
 #[derive(Clone, Debug)]
@@ -36,7 +27,7 @@ impl Pair {
             Some(position) => Some(position),
             None => self.start.load()?,
         };
-        let what = format!("{} of {}", self.sink.name(), self.sink.stream());
+        let what = format!("sink `{}` of stream `{}`", self.sink.name(), self.sink.stream());
         Ok(position.map(|position| Held { what, position }))
     }
 

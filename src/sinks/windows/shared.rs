@@ -1,0 +1,149 @@
+//! What a stream's windows sink shares with those who ask about it and those it calls.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::open_file::OpenFile;
+use super::options::WindowsOptions;
+use crate::disk::Disk;
+use crate::metrics::StreamMetrics;
+use crate::time::Timestamp;
+
+/// Everything about a stream's windows but the sink itself, which comes and goes.
+#[derive(Debug)]
+pub struct Shared {
+    pub disk: Arc<dyn Disk>,
+    /// The stream's directory.
+    pub dir: PathBuf,
+    pub stream: String,
+    pub options: WindowsOptions,
+    pub metrics: StreamMetrics,
+    live: Mutex<Live>,
+    /// So long is the manifest, with all files of it in place.
+    committed_bytes: Mutex<u64>,
+    committed: Condvar,
+    /// So much of the manifest has been told to `on_commit`.
+    told_bytes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    rows: u64,
+    open: Vec<OpenWindow>,
+    oldest: Option<Instant>,
+}
+
+/// An open window, as listings show it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct OpenWindow {
+    /// The file as it is called now, with `.open` behind it.
+    pub file: String,
+    /// Start of the window.
+    pub window_start: Timestamp,
+    /// End of the window.
+    pub window_end: Timestamp,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Whether it takes late events.
+    pub late: bool,
+}
+
+impl Shared {
+    pub fn new(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        stream: String,
+        options: WindowsOptions,
+        metrics: StreamMetrics,
+    ) -> Self {
+        Self {
+            disk,
+            dir,
+            stream,
+            options,
+            metrics,
+            live: Mutex::default(),
+            committed_bytes: Mutex::default(),
+            committed: Condvar::new(),
+            told_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Publishes what is open.
+    pub fn show<'a>(&self, rows: u64, open: impl Iterator<Item = &'a OpenFile>) {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.rows = rows;
+        live.open.clear();
+        live.oldest = None;
+        for file in open {
+            let state = file.state();
+            live.open.push(OpenWindow {
+                file: format!("{}{}", state.file, super::names::OPEN_SUFFIX),
+                window_start: state.window_start,
+                window_end: state.window_end,
+                rows: state.rows,
+                bytes: file.bytes(),
+                late: state.late,
+            });
+            live.oldest = Some(live.oldest.map_or(file.opened(), |at| at.min(file.opened())));
+        }
+        let rows: u64 = live.open.iter().map(|window| window.rows).sum();
+        self.metrics.open_rows.set(rows as i64);
+    }
+
+    /// Rows ever put into windows, and the windows that are open.
+    pub fn live(&self) -> (u64, Vec<OpenWindow>) {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        (live.rows, live.open.clone())
+    }
+
+    /// Since when this process has the oldest open window open.
+    pub fn oldest_open(&self) -> Option<Instant> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).oldest
+    }
+
+    /// The manifest is so long now, and its files are in place.
+    pub fn set_committed(&self, manifest_bytes: u64) {
+        *self.committed_bytes() = manifest_bytes;
+        self.committed.notify_all();
+    }
+
+    /// Waits until the manifest is longer than `bytes`, or `timeout` is over. Its length.
+    pub fn wait_committed(&self, bytes: u64, timeout: Duration) -> u64 {
+        let until = Instant::now() + timeout;
+        let mut committed = self.committed_bytes();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if *committed > bytes || left.is_zero() {
+                return *committed;
+            }
+            committed = match self.committed.wait_timeout(committed, left) {
+                Ok((committed, _)) => committed,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+    }
+
+    /// `on_commit` has succeeded for all records below.
+    pub fn set_told(&self, manifest_bytes: u64) {
+        self.told_bytes.store(manifest_bytes, Ordering::Release);
+    }
+
+    /// So much of the manifest nobody waits to be told of any more.
+    pub fn told_bytes(&self) -> u64 {
+        match self.options.on_commit {
+            Some(_) => self.told_bytes.load(Ordering::Acquire),
+            None => u64::MAX,
+        }
+    }
+
+    fn committed_bytes(&self) -> MutexGuard<'_, u64> {
+        self.committed_bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
