@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::log::OpenError;
 
 /// The command was called in a way that can't work, in one sentence.
 #[derive(thiserror::Error, Debug)]
@@ -28,7 +29,8 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
 
 fn number(error: &anyhow::Error) -> u8 {
     let number_of = |cause: &(dyn std::error::Error + 'static)| {
-        if cause.is::<NeedsPerson>() {
+        let open = cause.downcast_ref::<OpenError>();
+        if cause.is::<NeedsPerson>() || open.is_some_and(OpenError::needs_a_person) {
             Some(3)
         } else if cause.is::<WrongUsage>() || cause.is::<ConfigError>() {
             Some(2)

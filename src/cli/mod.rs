@@ -5,11 +5,15 @@
 //! code says what kind it was ([`exit`]).
 
 mod config;
+mod data;
 mod exit;
 mod flags;
 mod health;
 mod logging;
+mod replay;
 mod serve;
+mod verify;
+mod wal;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +22,8 @@ use std::process::ExitCode;
 use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, Settings, Sources};
+
+use self::data::DataDir;
 
 pub use exit::{NeedsPerson, WrongUsage};
 
@@ -61,6 +67,12 @@ struct Global {
 enum Command {
     /// Run the daemon (the default)
     Serve(serve::Arguments),
+    /// Check everything at rest against its checksums
+    Verify(verify::Arguments),
+    /// Look at the log's files, or repair them
+    Wal(wal::Arguments),
+    /// Rebuild a sink's output from what the log still holds
+    Replay(replay::Arguments),
     /// Ask a running daemon whether it is ready
     Health(health::Arguments),
     /// Show the effective configuration and where each value came from
@@ -71,7 +83,7 @@ impl Command {
     /// The subcommands that take every key as a flag, by name.
     const CONFIGURED: [&str; 2] = ["serve", "config"];
     /// The subcommands that read a data directory, by name.
-    const OF_DATA: [&str; 0] = [];
+    const OF_DATA: [&str; 3] = ["verify", "wal", "replay"];
 }
 
 /// Runs the command line `arguments`, the program's name first.
@@ -116,6 +128,13 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
             config.discard = arguments.discard;
             logging::start(&config);
             serve::run(config)
+        }
+        Command::Verify(arguments) => {
+            verify::run(&arguments, &DataDir::of(&settings.read()?)?, out)
+        }
+        Command::Wal(arguments) => wal::run(arguments, &DataDir::of(&settings.read()?)?, out),
+        Command::Replay(arguments) => {
+            replay::run(&arguments, &DataDir::of(&settings.read()?)?, out)
         }
         Command::Health(arguments) => health::run(&arguments, settings, out),
         Command::Config(arguments) => config::run(&arguments, &settings.read()?, out),

@@ -214,7 +214,7 @@ fn schema(name: &str, settings: &Settings) -> Result<Schema, ConfigError> {
             "the stream `{name}` doesn't say which column is its time; set `{time_key}`"
         )));
     };
-    Schema::new(&time, columns.into_iter()).map_err(|error| {
+    Schema::new(&time, columns).map_err(|error| {
         ConfigError::Invalid(format!("{}: `{columns_key}`: {error}", setting.origin))
     })
 }

@@ -1,0 +1,74 @@
+//! A data directory as the commands see it that read it, with its daemon running or without.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::bail;
+
+use super::exit::WrongUsage;
+use crate::config::Settings;
+use crate::disk::{DirLock, Disk, RealDisk};
+use crate::log::Position;
+use crate::log::scan::LogDir;
+use crate::sinks::StartFile;
+
+/// The directory of the `windows` sink in a data directory.
+const WINDOWS_DIR: &str = "windows";
+
+/// A data directory.
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    /// The file system.
+    pub disk: Arc<dyn Disk>,
+    /// The directory.
+    pub path: PathBuf,
+    /// The log's directory.
+    pub wal: PathBuf,
+}
+
+impl DataDir {
+    /// The one that `settings` name. It must exist: a mistyped name is no empty data directory.
+    pub fn of(settings: &Settings) -> anyhow::Result<Self> {
+        let path: PathBuf = settings.get("data_dir")?;
+        let wal = settings.optional("wal.dir")?.unwrap_or_else(|| path.join("wal"));
+        if !path.is_dir() {
+            bail!(WrongUsage(format!(
+                "there is no data directory {}: name one with --data-dir",
+                path.display()
+            )));
+        }
+        Ok(Self { disk: Arc::new(RealDisk), path, wal })
+    }
+
+    /// The log's files. They must exist, for the same reason.
+    pub fn log(&self) -> anyhow::Result<LogDir> {
+        if !self.wal.is_dir() {
+            bail!(WrongUsage(format!(
+                "there is no log in {}: name its directory with --wal-dir, or the data directory \
+                 with --data-dir",
+                self.wal.display()
+            )));
+        }
+        Ok(LogDir::new(Arc::clone(&self.disk), &self.wal))
+    }
+
+    /// Makes sure that no daemon uses it, as long as what is returned lives.
+    pub fn lock(&self) -> anyhow::Result<DirLock> {
+        Ok(DirLock::acquire(&self.path)?)
+    }
+
+    /// The durable positions of all sinks, each with the name of its pair.
+    pub fn positions(&self) -> anyhow::Result<Vec<(String, Position)>> {
+        let mut positions = Vec::new();
+        for start in StartFile::all(&self.disk, &self.path)? {
+            let pair = format!("{} of {}", start.sink(), start.stream());
+            positions.extend(start.load()?.map(|position| (pair, position)));
+        }
+        Ok(positions)
+    }
+
+    /// Where the windows of all streams are.
+    pub fn windows(&self) -> PathBuf {
+        self.path.join(WINDOWS_DIR)
+    }
+}

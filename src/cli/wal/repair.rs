@@ -1,0 +1,37 @@
+//! `windrow wal repair`: giving up what is damaged, so that the rest can be read.
+
+use std::io::Write;
+
+use clap::Args;
+
+use crate::cli::data::DataDir;
+use crate::log::{Held, repair};
+
+/// Arguments of `windrow wal repair`.
+#[derive(Args, Debug, Default)]
+#[command(after_help = "Example:\n  windrow verify; windrow wal repair --data-dir ./data")]
+pub struct Arguments {}
+
+/// Repairs the log and says what was done and what is lost.
+pub fn run(_arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyhow::Result<()> {
+    let _lock = data.lock()?;
+    let held: Vec<Held> =
+        data.positions()?.into_iter().map(|(what, position)| Held { what, position }).collect();
+    let report = repair::repair(data.disk.as_ref(), &data.wal, &held)?;
+    if report.is_nothing() {
+        return Ok(writeln!(out, "nothing is damaged in {}", data.wal.display())?);
+    }
+    for path in &report.set_aside {
+        writeln!(out, "set aside, whole: {}", path.display())?;
+    }
+    for lost in &report.lost {
+        writeln!(out, "lost: LSN {} to {}: {}", lost.from, lost.to, lost.reason)?;
+    }
+    if let Some(path) = &report.began {
+        writeln!(out, "began behind everything that checkpoints hold: {}", path.display())?;
+    }
+    Ok(writeln!(
+        out,
+        "The log can be opened again. Requests that lost a part of their lines are gone as a whole."
+    )?)
+}
