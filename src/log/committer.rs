@@ -249,10 +249,7 @@ impl Committer {
     }
 
     fn write_batch(&mut self) -> Result<(), WriteError> {
-        let room = self.writing.as_ref().map_or(0, Writing::room_bytes);
-        if (length_bytes(self.taken.iter()) as u64) > room {
-            self.begin_segment_for_taken()?;
-        }
+        self.make_room_for_taken()?;
         let Some(writing) = &mut self.writing else {
             return Err(WriteError::Failed("there is no segment to write to".to_owned()));
         };
@@ -323,13 +320,22 @@ impl Committer {
         any
     }
 
-    /// Begins the next segment, with the schemas in front of what was taken.
-    fn begin_segment_for_taken(&mut self) -> Result<(), WriteError> {
+    /// Begins the next segment if what was taken doesn't fit this one. The schemas go in front of the
+    /// first batch of a segment, also of one that opening found or made.
+    fn make_room_for_taken(&mut self) -> Result<(), WriteError> {
+        let room = self.writing.as_ref().map_or(0, Writing::room_bytes);
+        let is_bare = self.writing.as_ref().is_none_or(Writing::is_bare);
+        if !is_bare && length_bytes(self.taken.iter()) as u64 <= room {
+            return Ok(());
+        }
         let arrival = self.shared.clock.floor();
         let mut entries = self.shared.streams.frames(arrival).map_err(|error| {
             WriteError::Failed(format!("encoding the schemas of the streams: {error}"))
         })?;
-        self.begin_segment(length_bytes(entries.iter().chain(&self.taken)))?;
+        let bytes = length_bytes(entries.iter().chain(&self.taken));
+        if bytes as u64 > room {
+            self.begin_segment(bytes)?;
+        }
         entries.append(&mut self.taken);
         self.taken = entries;
         Ok(())

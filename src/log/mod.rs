@@ -51,6 +51,8 @@ pub mod reader;
 mod recovery;
 pub mod repair;
 mod request;
+#[cfg(test)]
+mod rig;
 pub mod scan;
 pub mod segment;
 mod segments;

@@ -279,7 +279,11 @@ impl Scan {
             };
         };
         let header = *next.header();
-        let linked = header.previous_end == self.at
+        // A segment may stay without a batch, if the first one was too long for it.
+        let before = segment.header();
+        let is_bare = self.at == segment.first_batch();
+        let end = if is_bare { before.previous_end } else { self.at };
+        let linked = header.previous_end == end
             && self.previous_crc.is_none_or(|crc| crc == header.previous_crc);
         if linked {
             return self.enter(next);
@@ -347,22 +351,21 @@ impl Scan {
     }
 }
 
-/// The address of the batch that holds `lsn`; `lsn` itself where it stands behind the last one.
+/// The address of the batch that holds `lsn`, or where batches stop before it.
 fn batch_of(segment: &SegmentFile, lsn: Lsn) -> Result<Lsn, SegmentError> {
     if lsn <= segment.first_batch() {
         return Ok(segment.first_batch());
     }
     // Nearly always it is one: positions name batches.
-    if segment.header_at(lsn)?.is_some() {
+    if lsn < segment.end() && segment.header_at(lsn)?.is_some() {
         return Ok(lsn);
     }
-    let mut at = segment.first_batch();
-    while at < lsn {
-        match segment.header_at(at)? {
-            Some(header) if header.end() > lsn => return Ok(at),
-            Some(header) => at = header.end(),
-            None => break,
-        }
+    let (mut last, mut at) = (segment.first_batch(), segment.first_batch());
+    while at < lsn
+        && let Some(header) = segment.header_at(at)?
+    {
+        (last, at) = (at, header.end());
     }
-    Ok(at)
+    // It holds `lsn`, or it is the last one there is, and then it may be torn behind its header.
+    if at > lsn || segment.batch_at(last, None)?.is_err() { Ok(last) } else { Ok(at) }
 }

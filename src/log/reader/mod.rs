@@ -39,6 +39,8 @@ mod frames;
 mod item;
 mod pending;
 mod source;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 pub use error::ReadError;
