@@ -19,7 +19,10 @@ mod keys;
 mod settings;
 mod streams;
 mod suggest;
+#[cfg(test)]
+mod tests;
 mod units;
+mod unsupported;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -175,7 +178,7 @@ impl Sources {
 impl Config {
     /// Understands and validates what was written.
     pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
-        refuse_unsupported(settings)?;
+        unsupported::refuse(settings)?;
         let data_dir: PathBuf = settings.get("data_dir")?;
         Ok(Self {
             wal: wal(settings, &data_dir)?,
@@ -183,17 +186,14 @@ impl Config {
             streams: streams::streams(settings)?,
             data_dir,
             listen: settings.get("listen")?,
-            table: TableConfig {
-                url: settings.optional("table.url")?,
-                workers: settings.optional("table.workers")?,
-            },
+            table: unsupported::table(settings)?,
             usage_dedupe: settings.get("usage.dedupe")?,
             idempotency_keep: settings.get("idempotency.keep")?,
             shutdown: settings.get("shutdown")?,
             log_format: settings.get("log_format")?,
             log_level: settings.get("log_level")?,
             discard: false,
-            warnings: warnings(settings),
+            warnings: unsupported::without_effect(settings)?,
         })
     }
 }
@@ -243,37 +243,6 @@ fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
             |connections: &usize| *connections > 0,
         )?,
     })
-}
-
-/// Keys that say who may send and read. Going on without them would let everybody.
-fn refuse_unsupported(settings: &Settings) -> Result<(), ConfigError> {
-    let everybody = "everybody who reaches the port could send and read";
-    let plain = "everything would be sent without encryption";
-    if settings.get::<bool>("require_tokens")? {
-        return Err(settings.unsupported("require_tokens", everybody));
-    }
-    for (key, without) in [
-        ("tokens", everybody),
-        ("tls.cert", plain),
-        ("tls.key", plain),
-        ("tls.client_ca", everybody),
-    ] {
-        if settings.written(key).is_some() {
-            return Err(settings.unsupported(key, without));
-        }
-    }
-    Ok(())
-}
-
-/// Keys that are understood and harmless, but without effect in this build.
-fn warnings(settings: &Settings) -> Vec<String> {
-    ["cors", "table.url", "table.workers", "usage.dedupe", "idempotency.keep"]
-        .into_iter()
-        .filter_map(|key| Some((key, settings.written(key)?)))
-        .map(|(key, setting)| {
-            format!("{}: `{key}` has no effect in this build yet", setting.origin)
-        })
-        .collect()
 }
 
 impl LogLevel {

@@ -20,7 +20,8 @@ use super::gather::{Gathered, length_bytes};
 use super::handle::Shared;
 use super::prepare::NextSegment;
 use super::queue::{Entry, Waiter};
-use super::segment::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
+use super::segments::SegmentSpan;
 use super::space::SPACE_CHECK_INTERVAL;
 use super::tail::{TailBatch, TailFrame};
 use super::writing::{WriteError, Writing};
@@ -249,7 +250,7 @@ impl Committer {
     }
 
     fn write_batch(&mut self) -> Result<(), WriteError> {
-        self.make_room_for_taken()?;
+        self.find_a_segment()?;
         let Some(writing) = &mut self.writing else {
             return Err(WriteError::Failed("there is no segment to write to".to_owned()));
         };
@@ -320,24 +321,41 @@ impl Committer {
         any
     }
 
-    /// Begins the next segment if what was taken doesn't fit this one. The schemas go in front of the
-    /// first batch of a segment, also of one that opening found or made.
-    fn make_room_for_taken(&mut self) -> Result<(), WriteError> {
+    /// Makes sure that there is a segment with room for what was taken. If that is to be the first
+    /// batch in it, the schemas of all streams go in front.
+    fn find_a_segment(&mut self) -> Result<(), WriteError> {
         let room = self.writing.as_ref().map_or(0, Writing::room_bytes);
-        let is_bare = self.writing.as_ref().is_none_or(Writing::is_bare);
-        if !is_bare && length_bytes(self.taken.iter()) as u64 <= room {
+        let is_begun = self.writing.as_ref().is_some_and(|writing| !writing.is_empty());
+        if is_begun && length_bytes(self.taken.iter()) as u64 <= room {
             return Ok(());
         }
         let arrival = self.shared.clock.floor();
         let mut entries = self.shared.streams.frames(arrival).map_err(|error| {
             WriteError::Failed(format!("encoding the schemas of the streams: {error}"))
         })?;
-        let bytes = length_bytes(entries.iter().chain(&self.taken));
-        if bytes as u64 > room {
-            self.begin_segment(bytes)?;
+        let needed = length_bytes(entries.iter().chain(&self.taken));
+        if needed as u64 > room {
+            let empty = self.writing.as_ref().filter(|writing| writing.is_empty());
+            let empty = empty.map(Writing::span);
+            self.begin_segment(needed)?;
+            if let Some(empty) = empty {
+                self.remove_empty_segment(empty)?;
+            }
         }
         entries.append(&mut self.taken);
         self.taken = entries;
+        Ok(())
+    }
+
+    /// Removes a segment that was too small for its first batch: one without a batch would stand in
+    /// the way of who reads the log in order.
+    fn remove_empty_segment(&self, empty: SegmentSpan) -> Result<(), WriteError> {
+        let (disk, dir) = (self.shared.disk.as_ref(), &self.shared.options.dir);
+        let path = dir.join(segment_name(empty.first_lsn));
+        disk.remove_file(&path)
+            .and_then(|()| disk.sync_dir(dir))
+            .map_err(|error| WriteError::Failed(format!("removing {}: {error}", path.display())))?;
+        self.shared.segments.remove(empty);
         Ok(())
     }
 
@@ -414,7 +432,7 @@ impl TailFrame {
     fn new(lsn: Lsn, entry: Entry) -> Self {
         let Entry { header, key, payload, crc, rows, room, .. } = entry;
         drop(room);
-        let payload_crc = Self::payload_crc_of(&header, crc.as_ref(), &payload);
+        let payload_crc = Self::payload_crc_of(&header, crc.as_ref(), &payload, rows.is_some());
         let control = match header.kind {
             FrameKind::Lines => bytes::Bytes::new(),
             _ => payload,

@@ -54,6 +54,11 @@ impl Segments {
         self.lock().push(span);
     }
 
+    /// Forgets a segment whose file is gone.
+    pub fn remove(&self, span: SegmentSpan) {
+        self.lock().retain(|known| *known != span);
+    }
+
     /// All of them, oldest first.
     pub fn list(&self) -> Vec<SegmentSpan> {
         self.lock().clone()
@@ -99,7 +104,7 @@ impl Segments {
                 other => other?,
             }
             disk.sync_dir(&options.dir)?;
-            self.lock().retain(|known| *known != span);
+            self.remove(span);
             trimmed.segments += 1;
             trimmed.bytes += span.len_bytes;
         }

@@ -33,16 +33,21 @@ pub struct TailFrame {
 
 impl TailFrame {
     /// The checksum that the tail keeps of a frame. `known` is that of its payload, if the sender
-    /// has summed it up. A request of one frame is never read again without its batch, so short ones
+    /// has summed it up. A request of one frame is never read again if its events are here, so those
     /// aren't summed up twice.
     pub(super) fn payload_crc_of(
         header: &FrameHeader,
         known: Option<&crc32fast::Hasher>,
         payload: &[u8],
+        is_decoded: bool,
     ) -> u32 {
         match known {
             Some(crc) => crc.clone().finalize(),
-            None if header.kind != FrameKind::Lines || (header.first && header.commit) => 0,
+            None if header.kind != FrameKind::Lines
+                || (is_decoded && header.first && header.commit) =>
+            {
+                0
+            }
             None => crc32fast::hash(payload),
         }
     }

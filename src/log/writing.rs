@@ -78,14 +78,14 @@ impl Writing {
         self.salt
     }
 
-    /// Whether it holds no batch yet.
-    pub fn is_bare(&self) -> bool {
-        self.offset == SEGMENT_HEADER_BYTES
-    }
-
     /// Where the next batch will stand.
     pub fn next_batch(&self) -> Lsn {
         self.span.first_lsn.advanced(self.offset)
+    }
+
+    /// Whether it holds no batch yet.
+    pub fn is_empty(&self) -> bool {
+        self.offset == SEGMENT_HEADER_BYTES
     }
 
     /// Bytes that are left behind the last batch.

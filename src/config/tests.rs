@@ -1,0 +1,201 @@
+//! From what was written to what is meant, or to the sentence that says why not.
+
+use std::time::Duration;
+
+use super::*;
+use crate::sinks::windows::{Anchor, Keep, OnCommit, WindowsOptions};
+use crate::stream::UnknownFields;
+
+/// What the file, the environment and the flags come to.
+fn config(
+    file: &str,
+    variables: &[(&str, &str)],
+    flags: &[(&str, &str)],
+) -> Result<Config, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("w.toml");
+    std::fs::write(&path, file).unwrap();
+    let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    };
+    let sources = Sources {
+        file: Some(path.clone()),
+        variables: owned(variables).into_iter().map(|(n, t)| (n.into(), t.into())).collect(),
+        flags: owned(flags),
+    };
+    sources
+        .read()
+        .and_then(|settings| Config::from_settings(&settings))
+        .map_err(|error| error.to_string().replace(&path.display().to_string(), "w.toml"))
+}
+
+fn of_file(text: &str) -> Result<Config, String> {
+    config(text, &[], &[])
+}
+
+#[test]
+fn nothing_written_is_a_whole_configuration() {
+    let config = of_file("").unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.wal.dir, Path::new("./data/wal"));
+    assert_eq!(config.wal.segment_bytes, 64 << 20);
+    assert_eq!(config.wal.bytes_max, 64 << 30);
+    assert_eq!(config.wal.reserve_bytes, 256 << 20);
+    assert_eq!(config.limits.line_bytes_max, 1 << 20);
+    assert_eq!(config.limits.body_bytes_max, None);
+    assert_eq!(config.limits.connections_max, 20_000);
+    assert_eq!(config.usage_dedupe, Duration::from_secs(34 * 86_400));
+    assert_eq!(config.warnings, [""; 0]);
+    let names: Vec<_> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
+    assert_eq!(names, ["user-events", "events", "usage"]);
+    assert_eq!(config.streams[0].path.as_deref(), Some("/user/event"));
+    assert_eq!(config.streams[0].windows, WindowsOptions::default());
+    assert_eq!(config.streams[1].sinks, ["table"]);
+    assert_eq!(config.streams[2].sinks, ["usage"]);
+}
+
+#[test]
+fn a_flag_beats_the_environment_which_beats_the_file() {
+    let file = "shutdown = \"1s\"\nlimits.stall = \"1s\"\nlimits.line = \"1KiB\"";
+    let variables = [("WINDROW_SHUTDOWN", "2s"), ("WINDROW_LIMITS_STALL", "2s")];
+    let config = config(file, &variables, &[("shutdown", "3s")]).unwrap();
+    assert_eq!(config.shutdown, Duration::from_secs(3));
+    assert_eq!(config.limits.stall, Duration::from_secs(2));
+    assert_eq!(config.limits.line_bytes_max, 1024);
+}
+
+#[test]
+fn none_takes_a_limit_away() {
+    let file = "limits.body = \"1GiB\"";
+    let config = config(file, &[], &[("limits-body", "none")]).unwrap();
+    assert_eq!(config.limits.body_bytes_max, None);
+}
+
+#[test]
+fn a_stream_of_its_own_is_as_the_file_says() {
+    let config = of_file(
+        "[streams.orders]\n\
+         path = \"/orders\"\n\
+         time = \"created_at\"\n\
+         columns = { order = \"i64\", created_at = \"timestamp\", note = \"string?\" }\n\
+         sinks = [\"windows\"]\n\
+         unknown_fields = \"reject\"\n\
+         windows = { length = \"1h\", anchor = \"epoch\", header = false, lateness = \"5m\", \
+         idle_close = \"10m\", keep = \"30d\", on_commit = \"http://127.0.0.1/x\" }",
+    )
+    .unwrap();
+    let orders = config.streams.last().unwrap();
+    let columns: Vec<_> =
+        orders.schema.columns().iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(columns, ["order", "created_at", "note"]);
+    assert_eq!(orders.schema.time(), 1);
+    assert_eq!(orders.unknown_fields, UnknownFields::Reject);
+    let expected = WindowsOptions {
+        length: Duration::from_secs(3600),
+        anchor: Anchor::Epoch,
+        header: false,
+        lateness: Duration::from_secs(300),
+        idle_close: Some(Duration::from_secs(600)),
+        keep: Some(Keep::For(Duration::from_secs(30 * 86_400))),
+        on_commit: Some(OnCommit::Url("http://127.0.0.1/x".to_owned())),
+    };
+    assert_eq!(orders.windows, expected);
+}
+
+#[test]
+fn a_stream_of_its_own_can_be_made_of_variables_alone() {
+    let variables = [
+        ("WINDROW_STREAMS_MY_ORDERS_TIME", "at"),
+        ("WINDROW_STREAMS_MY_ORDERS_COLUMNS", "{ at = \"timestamp\", n = \"i64\" }"),
+        ("WINDROW_STREAMS_USER_EVENTS_WINDOWS_KEEP", "10GiB"),
+    ];
+    let config = config("", &variables, &[("streams-my-orders-windows-header", "false")]).unwrap();
+    let orders = config.streams.last().unwrap();
+    assert_eq!(orders.name, "my-orders");
+    assert_eq!(orders.schema.columns().len(), 2);
+    assert!(!orders.windows.header);
+    assert_eq!(config.streams[0].windows.keep, Some(Keep::Bytes(10 << 30)));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place_and_what_would_be_right() {
+    for (file, message) in [
+        ("listen = 8080", "w.toml:1: `listen` is `8080`, expected an address and port"),
+        ("\nwal.segment = \"64\"", "w.toml:2: `wal.segment` is `64`, expected a size from `64KiB`"),
+        ("wal.segment = \"64M\"", "w.toml:1: `wal.segment` is `64M`, expected a size such as"),
+        ("wal.max = \"64MiB\"", "w.toml:1: `wal.max` is `64MiB`, expected at least twice"),
+        ("shutdown = 10", "w.toml:1: `shutdown` is `10`, expected a duration such as `15s`"),
+        ("shutdown = [\"1s\"]", "w.toml:1: `shutdown` is `1s`, expected a duration"),
+        ("limits.line = \"65MiB\"", "w.toml:1: `limits.line` is `65MiB`, expected a size from `1`"),
+        ("limits.line = \"60MiB\"", "expected at least `1MiB` and twice `limits.line`"),
+        ("limits.connections = 0", "expected a whole number above zero"),
+        ("limits.stall = \"0s\"", "expected a duration above zero"),
+        ("cors = [\"example.org\"]", "expected origins such as `https://example.org`"),
+        ("table.url = \"postgres://h\"", "expected a URL that begins with `sqlite:`"),
+        ("table.workers = 0", "expected a whole number above zero"),
+        ("log_format = \"xml\"", "expected `text` or `json`"),
+        ("require_tokens = \"yes\"", "expected `true` or `false`"),
+        ("streams.usage.sinks = [\"window\"]", "did you mean `windows`?"),
+        ("streams.usage.sinks = []", "expected at least one of"),
+        ("streams.usage.sinks = [\"usage\", \"usage\"]", "expected each sink once"),
+        ("streams.usage.windows.length = \"1ms\"", "expected a duration of at least `1s`"),
+        ("streams.usage.windows.anchor = \"noon\"", "expected `first-event`, `grid` or `epoch`"),
+        ("streams.usage.windows.lateness = \"9d\"", "the stream `usage`: `windows.lateness` must"),
+        ("streams.usage.windows.keep = \"0s\"", "expected an age such as `30d`"),
+        ("streams.usage.path = \"/v1/x\"", "expected a path that isn't below `/v1`"),
+        ("streams.usage.path = \"usage\"", "expected a path such as `/orders`"),
+        ("streams.usage.path = \"/user/event\"", "`user-events` and `usage` have the same path"),
+        ("streams.usage.time = \"at\"", "the time column of a built-in schema is fixed"),
+        ("streams.Orders.time = \"at\"", "a stream can't be called `Orders`"),
+        ("streams.o.time = \"at\"", "the stream `o` has no columns"),
+        ("streams.o.columns = { n = \"i64\" }", "doesn't say which column is its time"),
+        (
+            "streams.o = { time = \"n\", columns = { n = \"i64\" } }",
+            "w.toml:1: `streams.o.columns`:",
+        ),
+        ("streams.o = { time = \"n\", columns = { n = \"tim\" } }", "isn't a column type"),
+    ] {
+        match of_file(file) {
+            Ok(_) => panic!("{file}: is taken"),
+            Err(told) => assert!(told.contains(message), "{file}: {told}"),
+        }
+    }
+}
+
+#[test]
+fn what_would_be_less_safe_than_asked_for_is_refused() {
+    for (file, key) in [
+        ("tokens = \"tokens.txt\"", "tokens"),
+        ("require_tokens = true", "require_tokens"),
+        ("tls.cert = \"cert.pem\"", "tls.cert"),
+        ("tls.key = \"key.pem\"", "tls.key"),
+        ("tls.client_ca = \"ca.pem\"", "tls.client_ca"),
+        ("streams.usage.on_invalid = \"quarantine\"", "streams.usage.on_invalid"),
+    ] {
+        let told = of_file(file).expect_err(file);
+        assert!(told.starts_with(&format!("w.toml:1: `{key}` is not supported")), "{told}");
+    }
+    assert!(of_file("require_tokens = false").is_ok());
+}
+
+#[test]
+fn what_has_no_effect_yet_is_told_at_start() {
+    let config = of_file("cors = [\"https://a\"]\ntable.workers = 4\n").unwrap();
+    let expected = ["cors", "table.workers"].into_iter().zip(1..);
+    let expected: Vec<_> = expected
+        .map(|(key, line)| format!("w.toml:{line}: `{key}` has no effect in this build yet"))
+        .collect();
+    let told: Vec<_> = config
+        .warnings
+        .iter()
+        .map(|warning| format!("w.toml{}", warning.split_once("w.toml").unwrap().1))
+        .collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let sources = Sources { file: Some("no/such.toml".into()), ..Sources::default() };
+    let told = sources.read().unwrap_err().to_string();
+    assert!(told.starts_with("the configuration file no/such.toml can't be read: "), "{told}");
+}

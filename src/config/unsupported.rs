@@ -1,0 +1,67 @@
+//! Keys that this build understands but can't honour yet.
+//!
+//! They are checked like all others, so that a file that is right stays right. One that says who may
+//! send and read is refused: going on without it would be less safe than what was asked for. The
+//! others are told at start.
+
+use super::TableConfig;
+use super::error::ConfigError;
+use super::settings::Settings;
+
+/// Keys that are harmless to go on without.
+const WITHOUT_EFFECT: [&str; 5] =
+    ["cors", "table.url", "table.workers", "usage.dedupe", "idempotency.keep"];
+/// What the table sink will store in.
+const TABLE_SCHEMES: [&str; 3] = ["sqlite:", "mysql://", "mariadb://"];
+
+/// Refuses keys that say who may send and read. Going on without them would let everybody.
+pub(super) fn refuse(settings: &Settings) -> Result<(), ConfigError> {
+    let everybody = "everybody who reaches the port could send and read";
+    let plain = "everything would be sent without encryption";
+    if settings.get::<bool>("require_tokens")? {
+        return Err(settings.unsupported("require_tokens", everybody));
+    }
+    for (key, without) in [
+        ("tokens", everybody),
+        ("tls.cert", plain),
+        ("tls.key", plain),
+        ("tls.client_ca", everybody),
+    ] {
+        if settings.written(key).is_some() {
+            return Err(settings.unsupported(key, without));
+        }
+    }
+    Ok(())
+}
+
+/// A sentence for each key that is set and has no effect.
+pub(super) fn without_effect(settings: &Settings) -> Result<Vec<String>, ConfigError> {
+    let is_origin = |origin: &String| {
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
+    };
+    if !settings.list("cors")?.iter().all(is_origin) {
+        return Err(settings.refused("cors", "origins such as `https://example.org`"));
+    }
+    let set = WITHOUT_EFFECT.into_iter().filter_map(|key| Some((key, settings.written(key)?)));
+    Ok(set
+        .map(|(key, setting)| {
+            format!("{}: `{key}` has no effect in this build yet", setting.origin)
+        })
+        .collect())
+}
+
+/// The table sink's settings.
+pub(super) fn table(settings: &Settings) -> Result<TableConfig, ConfigError> {
+    let url: Option<String> = settings.optional("table.url")?;
+    let known = |url: &String| TABLE_SCHEMES.iter().any(|scheme| url.starts_with(scheme));
+    if !url.as_ref().is_none_or(known) {
+        let expected = "a URL that begins with `sqlite:`, `mysql://` or `mariadb://`";
+        return Err(settings.refused("table.url", expected));
+    }
+    let workers = settings.optional("table.workers")?;
+    if workers == Some(0) {
+        return Err(settings.refused("table.workers", "a whole number above zero"));
+    }
+    Ok(TableConfig { url, workers })
+}
