@@ -12,6 +12,8 @@ mod recover;
 mod shared;
 mod sink;
 mod span;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
