@@ -15,9 +15,7 @@ use super::{
     Outcome, Permit, Request,
 };
 use crate::disk::SimDisk;
-use crate::stream::{
-    DecodeLimits, Decoder, FrameContext, Rows, Schema, SchemaVersion, StreamId, UnknownFields,
-};
+use crate::stream::{DecodeLimits, Decoder, FrameContext, Rows, Schema, StreamId, UnknownFields};
 
 /// Where the log is.
 pub(super) const DIR: &str = "/data/wal";
@@ -86,10 +84,6 @@ impl Rig {
 
     pub fn stream(&self, name: &str) -> StreamId {
         self.log.stream(name).unwrap().0
-    }
-
-    pub fn version(&self, name: &str) -> SchemaVersion {
-        self.log.stream(name).unwrap().1
     }
 
     /// Makes everything durable that is queued.

@@ -369,3 +369,116 @@ fn batch_of(segment: &SegmentFile, lsn: Lsn) -> Result<Lsn, SegmentError> {
     // It holds `lsn`, or it is the last one there is, and then it may be torn behind its header.
     if at > lsn || segment.batch_at(last, None)?.is_err() { Ok(last) } else { Ok(at) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::rig::{Rig, batches};
+    use crate::log::segment::segment_name;
+
+    /// Several segments, some batches in each, and a torn batch at the end of one of them.
+    fn reopened() -> Rig {
+        let mut rig = Rig::new();
+        for n in 0..20 {
+            rig.append("a", n, 1);
+        }
+        let segment = rig.dir().open_at(rig.log.durable_end()).unwrap().unwrap();
+        let mut bytes = rig.disk.contents(segment.path()).unwrap();
+        let end = segment.offset_of(rig.log.durable_end()) as usize;
+        // The header of a batch that would be valid but for its last byte.
+        let last = segment.offset_of(*batches(&rig.dir()).last().unwrap()) as usize;
+        bytes.copy_within(last..last + 4096, end);
+        bytes[end + 8..end + 16].copy_from_slice(&rig.log.durable_end().0.to_le_bytes());
+        rig.disk.install(segment.path(), &bytes);
+        let mut rig = Rig::open(&rig.disk.after_kill(1), crate::log::rig::options(), &[]);
+        for n in 20..40 {
+            rig.append("a", n, 1);
+        }
+        rig
+    }
+
+    fn scanned(mut scan: Scan) -> Vec<Lsn> {
+        let mut batches = Vec::new();
+        loop {
+            match scan.step().unwrap() {
+                Scanned::Batch(batch) => batches.push(batch.header.lsn),
+                Scanned::End { .. } => return batches,
+                Scanned::Segment(_) | Scanned::Gap { .. } => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_scan_from_any_address_begins_with_the_batch_that_holds_it() {
+        let rig = reopened();
+        let all = batches(&rig.dir());
+        let end = rig.log.durable_end();
+        assert_eq!(scanned(Scan::oldest(rig.dir()).until(end)), all);
+        for lsn in (0..end.0 + 4096).step_by(1000).map(Lsn) {
+            let from = all.partition_point(|&batch| batch.advanced(4096) <= lsn);
+            let scan = Scan::from(rig.dir(), lsn).unwrap();
+            assert_eq!(scanned(scan), all[from..], "from {lsn}");
+        }
+    }
+
+    #[test]
+    fn a_scan_stops_where_it_is_told_to() {
+        let rig = reopened();
+        let all = batches(&rig.dir());
+        assert_eq!(scanned(Scan::oldest(rig.dir()).until(all[7])), all[..7]);
+        let error = {
+            let mut scan = Scan::oldest(rig.dir()).until(rig.log.durable_end().advanced(4096));
+            loop {
+                match scan.step() {
+                    Ok(Scanned::End { .. }) => panic!("durable batches are missing"),
+                    Ok(_) => {}
+                    Err(error) => break error,
+                }
+            }
+        };
+        assert!(matches!(error, ReadError::Damaged { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_scan_goes_on_where_a_log_that_is_written_goes_on() {
+        let mut rig = Rig::new();
+        let mut scan = Scan::oldest(rig.dir());
+        for n in 0..60 {
+            let committed = rig.append("a", n, 1);
+            let mut found = 0;
+            while let Scanned::Batch(_) | Scanned::Segment(_) = scan.step().unwrap() {
+                found += 1;
+            }
+            assert!(found > 0 && scan.at() > committed.lsn);
+        }
+        assert!(rig.dir().segments().unwrap().len() > 1);
+    }
+
+    #[test]
+    fn a_segment_of_another_log_is_not_taken_for_the_next_one() {
+        let rig = reopened();
+        let last = *rig.dir().segments().unwrap().last().unwrap();
+        let mut scan = Scan::from(rig.dir(), last).unwrap();
+        assert!(matches!(scan.step(), Ok(Scanned::Segment(_))));
+        let scan = Scan::from(rig.dir(), last).unwrap();
+        assert!(matches!(scan.of_log(LogId([9; 16])), Err(ReadError::OtherLog { .. })));
+    }
+
+    #[test]
+    fn a_renamed_segment_is_noticed() {
+        let rig = reopened();
+        let segments = rig.dir().segments().unwrap();
+        let from = rig.dir().path().join(segment_name(segments[1]));
+        let to = rig.dir().path().join(segment_name(segments[1].advanced(4096)));
+        rig.disk.rename(&from, &to).unwrap();
+        let mut scan = Scan::oldest(rig.dir());
+        let error = loop {
+            match scan.step() {
+                Ok(Scanned::End { .. }) => panic!("it was read"),
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, ReadError::Segment(SegmentError::Renamed { .. })), "{error}");
+    }
+}

@@ -82,3 +82,48 @@ fn unapplied_events(header: &FrameHeader, lsn: Lsn, position: Option<&Position>)
     let under_way = position.under_way.filter(|under_way| under_way.request == header.request);
     header.request_events - under_way.map_or(0, |done| done.events).min(header.request_events)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::UnderWay;
+    use crate::log::reader::Item;
+    use crate::log::rig::Rig;
+
+    fn waiting(rig: &Rig, position: Option<Position>) -> Option<(u64, u64)> {
+        let streams = [("a".to_owned(), position), ("c".to_owned(), None)];
+        let waiting = unapplied(&rig.dir(), &streams).unwrap();
+        assert!(waiting.len() <= 1 && waiting.iter().all(|waiting| waiting.stream == "a"));
+        waiting.first().map(|waiting| (waiting.requests, waiting.events))
+    }
+
+    #[test]
+    fn what_no_sink_has_applied_is_counted() {
+        let mut rig = Rig::new();
+        assert_eq!(waiting(&rig, None), None, "a new log holds nothing");
+        let mut upload = rig.begin("a");
+        rig.write(&mut upload, 0, 5);
+        rig.append("b", 0, 7);
+        assert_eq!(waiting(&rig, None), None, "what isn't committed waits for nobody (L2)");
+        drop(rig.commit(upload, 5, 5));
+        rig.append("a", 10, 3);
+        assert_eq!(waiting(&rig, None), Some((2, 13)));
+        let mut reader =
+            rig.log.reader(rig.stream("a"), Position::at(rig.log.id(), Lsn::ZERO)).unwrap();
+        let mut left = 13;
+        while let Some(item) = reader.next().unwrap() {
+            if let Item::Events(events) = item {
+                left -= events.rows.len() as u64;
+                let under_way = Some(UnderWay {
+                    request: events.request,
+                    commit: events.commit,
+                    events: events.first_event + events.rows.len() as u64,
+                });
+                let position = Position { under_way, ..events.before };
+                let (_, events) = waiting(&rig, Some(position)).unwrap_or_default();
+                assert_eq!(events, left);
+            }
+        }
+        assert_eq!(waiting(&rig, Some(reader.position())), None);
+    }
+}

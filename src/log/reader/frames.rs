@@ -270,23 +270,33 @@ impl Reader {
     }
 
     /// What decodes the lines of the frame at `lsn`. A reader that began behind the schema frame
-    /// looks for it from the beginning of the segment.
+    /// looks for it from the beginning of the segment; where damage took that, any segment will do,
+    /// because a version is never changed.
     fn version(&mut self, version: SchemaVersion, lsn: Lsn) -> Result<Arc<Version>, ReadError> {
         if let Some(version) = self.versions.get(version) {
             return Ok(Arc::clone(version));
         }
-        if let Some(segment) = self.source.dir().open_at(lsn)? {
+        let dir = self.source.dir().clone();
+        if let Some(segment) = dir.open_at(lsn)? {
             let mut walk = segment.walk();
-            while walk.at() <= lsn
+            while self.versions.get(version).is_none()
+                && walk.at() <= lsn
                 && let Step::Batch(batch) = walk.step()?
             {
                 self.versions.learn_all(&batch)?;
-                if let Some(version) = self.versions.get(version) {
-                    return Ok(Arc::clone(version));
-                }
             }
         }
-        Err(ReadError::NoSchema { lsn, stream: self.stream, version })
+        let mut others = dir.segments()?.into_iter();
+        while self.versions.get(version).is_none()
+            && let Some(first_lsn) = others.next()
+        {
+            let segment = dir.open(first_lsn)?;
+            if let Ok(batch) = segment.batch_at(segment.first_batch(), None)? {
+                self.versions.learn_all(&batch)?;
+            }
+        }
+        let found = self.versions.get(version).map(Arc::clone);
+        found.ok_or(ReadError::NoSchema { lsn, stream: self.stream, version })
     }
 }
 
