@@ -23,7 +23,7 @@ pub fn start(config: &Config) {
     // Logging that is started already stays as it is.
     let _ = match config.log_format {
         LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
+        LogFormat::Json => lines.json().with_current_span(false).try_init(),
     };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
