@@ -19,6 +19,8 @@
 //! [`DirLock`] keeps a second process out of a data directory, and [`Medium`] tells at start
 //! whether the five sentences can be true of it at all.
 
+#[cfg(test)]
+mod agreement;
 mod lock;
 mod medium;
 mod real;

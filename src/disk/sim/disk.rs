@@ -88,9 +88,12 @@ impl Disk for SimDisk {
 
     fn rename_no_replace(&self, from: &Path, to: &Path) -> io::Result<()> {
         let what = format!("rename-no-replace {} {}", from.display(), to.display());
-        self.state().step(&what, |state| match state.names.get(to) {
-            Some(_) => Err(ErrorKind::AlreadyExists.into()),
-            None => rename(state, from, to),
+        self.state().step(&what, |state| {
+            state.find(from)?;
+            match state.names.get(to) {
+                Some(_) => Err(ErrorKind::AlreadyExists.into()),
+                None => rename(state, from, to),
+            }
         })
     }
 
