@@ -175,9 +175,12 @@ impl Log {
     }
 
     /// Removes segments that lie below `restart` as a whole: the lowest one of all positions that are
-    /// durable.
+    /// durable. Once the log has failed, it touches nothing.
     pub fn trim(&self, restart: Lsn) -> std::io::Result<Trimmed> {
         let shared = &self.shared;
+        if shared.failure.get().is_some() {
+            return Ok(Trimmed::default());
+        }
         let short = shared.space.state() != SpaceState::Enough;
         let (disk, end) = (shared.disk.as_ref(), shared.durable.get());
         let trimmed = shared.segments.trim(disk, &shared.options, restart, end, short)?;

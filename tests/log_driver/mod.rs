@@ -51,13 +51,18 @@ pub fn schema() -> Schema {
     Schema::new("time", columns.map(|(name, kind)| (name.to_owned(), kind.to_owned()))).unwrap()
 }
 
-/// One event for each number, on a line of its own.
+/// The lines of a request that has no others: one event for each number.
 pub fn lines(first: u64, count: u64, pad: usize) -> Lines {
+    lines_behind(0, first, count, pad)
+}
+
+/// The next lines of a request of which `done` events are written.
+pub fn lines_behind(done: u64, first: u64, count: u64, pad: usize) -> Lines {
     let pad = "x".repeat(pad);
     let text: String = (first..first + count)
         .map(|n| format!("{{\"time\":\"2024-07-01T00:00:00Z\",\"n\":{n},\"pad\":\"{pad}\"}}\n"))
         .collect();
-    Lines::undecoded(Bytes::from(text), count as u32, 1, 0)
+    Lines::undecoded(Bytes::from(text), count as u32, done + 1, done)
 }
 
 /// Polls once.
