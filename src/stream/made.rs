@@ -17,7 +17,7 @@ pub fn uuid7(arrival: Timestamp, seed: u64, line: u64) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
-/// One step of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
+/// One step of `SplitMix64` (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
 /// OOPSLA 2014): a bijection in which every bit of the result depends on every bit of `state`.
 fn mix(state: u64) -> u64 {
     let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

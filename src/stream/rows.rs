@@ -1,5 +1,7 @@
 //! Decoded events of one frame.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::cell::{Cell, Place};
@@ -81,6 +83,9 @@ impl Rows {
     }
 
     /// The text of a cell and whether it is bare. `None` for null and missing.
+    ///
+    /// # Panics
+    /// If there is no such row or column.
     #[inline]
     pub fn cell_text(&self, row: usize, column: usize) -> Option<CellText<'_>> {
         assert!(column < self.columns, "column {column} of {}", self.columns);
@@ -224,6 +229,12 @@ impl RowsBuilder {
         self.draft[column] = cell;
     }
 
+    /// Sets the draft's cell of a column to a span of the payload.
+    #[inline]
+    pub(super) fn set_span(&mut self, column: usize, span: Range<usize>, bare: bool) {
+        self.draft[column] = Cell::new(Place::Payload, span.start, span.len(), bare);
+    }
+
     /// Sets the draft's cell of a column to text that the payload doesn't hold.
     pub(super) fn set_side(&mut self, column: usize, text: &str) {
         let start = self.rows.side.len();
@@ -268,7 +279,8 @@ struct UnknownNames {
 impl UnknownNames {
     fn add(&mut self, name: &str) {
         self.fields += 1;
-        if self.names.len() < Rows::UNKNOWN_NAMES_MAX {
+        let full = self.names.len() >= Rows::UNKNOWN_NAMES_MAX;
+        if !full && !self.names.iter().any(|known| known == name) {
             let name = super::line_error::readable(name);
             if !self.names.contains(&name) {
                 self.names.push(name);

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Decoder, nested, value};
-use crate::stream::cell::{Cell, Place};
+use crate::stream::cell::Cell;
 use crate::stream::line_error::{Fault, readable};
 use crate::stream::rows::{RowsBuilder, is_bare};
 use crate::stream::{BadLine, UnknownFields};
@@ -80,7 +81,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
 
 impl Fields<'_> {
     fn field(&mut self, name: &str, raw: &str) -> Result<(), Fault> {
-        let Some(&column) = self.decoder.by_name.get(name) else {
+        let Some(column) = self.decoder.columns.find(name, 0) else {
             return self.unknown(name, raw);
         };
         let cell = self.rows.cell(column);
@@ -92,11 +93,11 @@ impl Fields<'_> {
             self.rows.set(column, Cell::NULL);
             return Ok(());
         }
-        let schema = &self.decoder.schema;
+        let schema = &self.decoder.columns.schema;
         let value =
             value::check(&schema.columns()[column], raw).map_err(|fault| fault.in_field(name))?;
         match &value.text {
-            Cow::Borrowed(text) => self.rows.set(column, self.span(text)),
+            Cow::Borrowed(text) => self.rows.set_span(column, self.span(text), is_bare(text)),
             Cow::Owned(text) => self.rows.set_side(column, text),
         }
         if let Some(time) = value.time.filter(|_| column == schema.time()) {
@@ -111,7 +112,8 @@ impl Fields<'_> {
         match self.decoder.unknown_fields {
             UnknownFields::Ignore => Ok(()),
             UnknownFields::Reject => {
-                let names = self.decoder.schema.columns().iter().map(|column| column.name.as_str());
+                let names =
+                    self.decoder.columns.schema.columns().iter().map(|column| column.name.as_str());
                 let nearest = names
                     .map(|column| (strsim::damerau_levenshtein(column, name), column))
                     .filter(|(distance, column)| *distance * 3 <= column.len())
@@ -125,10 +127,10 @@ impl Fields<'_> {
         }
     }
 
-    /// A part of the line as a cell: by where it lies in memory.
-    fn span(&self, part: &str) -> Cell {
+    /// Where a part of the line lies in the payload: found by where it lies in memory.
+    fn span(&self, part: &str) -> Range<usize> {
         let start = self.at + (part.as_ptr().addr() - self.line.as_ptr().addr());
-        Cell::new(Place::Payload, start, part.len(), is_bare(part))
+        start..start + part.len()
     }
 }
 

@@ -1,6 +1,8 @@
+mod agree;
+
 use super::*;
 
-pub(super) const CONTEXT: FrameContext = FrameContext {
+const CONTEXT: FrameContext = FrameContext {
     arrival: Timestamp::from_nanos(1_719_799_384_055_000_000),
     seed: 42,
     first_line: 1,
@@ -327,7 +329,8 @@ fn a_columns_field_comes_once() {
 #[test]
 fn unknown_fields_are_counted_and_named_or_rejected() {
     let columns = &[("at", "timestamp"), ("total", "decimal?")];
-    let many: String = (0..20).map(|n| format!(",\"x{n}\":{{\"y\":[{n}]}}")).collect();
+    let many: String =
+        (0..20).fold(String::new(), |fields, n| fields + &format!(",\"x{n}\":{{\"y\":[{n}]}}"));
     let lines = format!("{{\"at\":0{many}}}\n{{\"at\":0,\"x1\":1}}");
     let rows = rows(&decoder(columns), &lines);
     assert_eq!((rows.unknown_fields(), rows.unknown_names().len()), (21, Rows::UNKNOWN_NAMES_MAX));
@@ -354,7 +357,7 @@ fn what_is_not_one_json_object_is_refused() {
         ("at=0", "text that isn't JSON: at=0"),
         (r#"{"at":0"#, "EOF while parsing an object"),
         (r#"{"at":0,}"#, "trailing comma"),
-        (r#"{at:0}"#, "key must be a string"),
+        (r"{at:0}", "key must be a string"),
         (r#"{"at":00}"#, "at byte 8"),
         (r#"{"at":0,"s":"a}"#, "EOF while parsing a string"),
         ("{\"at\":0,\"s\":\"a\tb\"}", "control character"),
@@ -380,6 +383,8 @@ fn the_first_bad_line_is_the_error() {
     assert!(error.found.contains("0xff at byte 8"), "{}", error.found);
     let error = refusal(&decoder, b"{\"at\":0}\n{\"at\":\"\xe2\x82");
     assert_eq!((error.line, error.reason), (2, BadLine::NotUtf8), "a character cut off");
+    let error = refusal(&decoder, b"{\"at\":0}\xff");
+    assert_eq!((error.line, error.reason), (1, BadLine::NotUtf8), "behind the object");
 }
 
 #[test]
@@ -401,7 +406,7 @@ fn what_can_be_made_is_made_the_same_every_time() {
                  {\"id\":null,\"type\":\"sensor_data\",\"source\":\"system\",\"timestamp\":null,\"data\":{\"a\":1}}\n\
                  {\"id\":\"087c1d96-c6d2-4cf5-8532-8473d74004e6\",\"type\":\"system_log\",\"source\":\"mobile\",\"timestamp\":0}";
     let rows = rows(&decoder, lines);
-    let id = |line| super::made::uuid7(CONTEXT.arrival, CONTEXT.seed, line).to_string();
+    let id = |line| made::uuid7(CONTEXT.arrival, CONTEXT.seed, line).to_string();
     let arrival = "2024-07-01T02:03:04.055Z";
     let text = |row| {
         cells(&rows, row).into_iter().map(|cell| cell.unwrap_or("-").to_owned()).collect::<Vec<_>>()
