@@ -116,7 +116,16 @@ const FILE: &[u8] = b"{\"v\":1,\"file\":\"";
 
 /// The file name in a record's line that checks, without parsing the rest. `None` in other lines.
 pub fn file_of(line: &[u8]) -> Option<&str> {
-    let rest = line.strip_prefix(FILE)?;
+    name_behind(FILE, line)
+}
+
+/// The file name in a tombstone that checks, without parsing the rest. `None` in other lines.
+pub fn removed_of(line: &[u8]) -> Option<&str> {
+    name_behind(REMOVED, line)
+}
+
+fn name_behind<'a>(prefix: &[u8], line: &'a [u8]) -> Option<&'a str> {
+    let rest = line.strip_prefix(prefix)?;
     let end = memchr::memchr(b'"', rest)?;
     std::str::from_utf8(&rest[..end]).ok()
 }

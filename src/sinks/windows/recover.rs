@@ -18,6 +18,7 @@ use super::commit::put_in_place;
 use super::keep::Kept;
 use super::manifest::{Entry, MANIFEST_FILE, Manifest, Record, file_of, scan};
 use super::names::{OPEN_SUFFIX, TakenNames};
+use super::on_commit;
 use super::open_file::OpenFile;
 use super::shared::Shared;
 use super::sink::{Pace, WindowsSink};
@@ -169,6 +170,7 @@ impl WindowsSink {
             }
         }
         sink.checkpoint()?;
+        on_commit::begin(&shared, sink.manifest.bytes())?;
         shared.set_committed(sink.manifest.bytes());
         Ok(sink)
     }

@@ -1,7 +1,7 @@
 //! What a stream's windows sink shares with those who ask about it and those it calls.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,15 +26,18 @@ pub struct Shared {
     /// So long is the manifest, with all files of it in place.
     committed_bytes: Mutex<u64>,
     committed: Condvar,
-    /// So much of the manifest has been told to `on_commit`.
+    /// `on_commit` has succeeded for so much of the manifest.
     told_bytes: AtomicU64,
+    /// The thread of `on_commit` runs.
+    on_commit_begun: AtomicBool,
+    /// Nobody is interested any more.
+    over: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Live {
     rows: u64,
     open: Vec<OpenWindow>,
-    oldest: Option<Instant>,
 }
 
 /// An open window, as listings show it.
@@ -72,6 +75,8 @@ impl Shared {
             committed_bytes: Mutex::default(),
             committed: Condvar::new(),
             told_bytes: AtomicU64::new(0),
+            on_commit_begun: AtomicBool::new(false),
+            over: AtomicBool::new(false),
         }
     }
 
@@ -80,7 +85,7 @@ impl Shared {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.rows = rows;
         live.open.clear();
-        live.oldest = None;
+        let mut oldest = None;
         for file in open {
             let state = file.state();
             live.open.push(OpenWindow {
@@ -91,21 +96,18 @@ impl Shared {
                 bytes: file.bytes(),
                 late: state.late,
             });
-            live.oldest = Some(live.oldest.map_or(file.opened(), |at| at.min(file.opened())));
+            oldest = oldest.min(Some(file.opened())).or(Some(file.opened()));
         }
         let rows: u64 = live.open.iter().map(|window| window.rows).sum();
         self.metrics.open_rows.set(rows as i64);
+        let age = oldest.map_or(Duration::ZERO, |opened: Instant| opened.elapsed());
+        self.metrics.open_age_seconds.set(age.as_secs_f64());
     }
 
     /// Rows ever put into windows, and the windows that are open.
     pub fn live(&self) -> (u64, Vec<OpenWindow>) {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         (live.rows, live.open.clone())
-    }
-
-    /// Since when this process has the oldest open window open.
-    pub fn oldest_open(&self) -> Option<Instant> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).oldest
     }
 
     /// The manifest is so long now, and its files are in place.
@@ -120,7 +122,7 @@ impl Shared {
         let mut committed = self.committed_bytes();
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            if *committed > bytes || left.is_zero() {
+            if *committed > bytes || left.is_zero() || self.is_over() {
                 return *committed;
             }
             committed = match self.committed.wait_timeout(committed, left) {
@@ -140,6 +142,39 @@ impl Shared {
         match self.options.on_commit {
             Some(_) => self.told_bytes.load(Ordering::Acquire),
             None => u64::MAX,
+        }
+    }
+
+    /// Whether the thread of `on_commit` runs.
+    pub fn has_begun_on_commit(&self) -> bool {
+        self.on_commit_begun.load(Ordering::Acquire)
+    }
+
+    /// The thread of `on_commit` runs.
+    pub fn set_begun_on_commit(&self) {
+        self.on_commit_begun.store(true, Ordering::Release);
+    }
+
+    /// Lets threads end.
+    pub fn end(&self) {
+        self.over.store(true, Ordering::Release);
+        self.committed.notify_all();
+    }
+
+    /// Whether threads should end.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// Sleeps, but not beyond the end.
+    pub fn sleep(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while !self.is_over() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            self.wait_committed(u64::MAX, left.min(Duration::from_millis(200)));
         }
     }
 
