@@ -32,7 +32,7 @@ impl Backoff {
         let doubled = self.first.saturating_mul(1 << self.attempts.min(20));
         self.attempts = self.attempts.saturating_add(1);
         let wait = doubled.min(self.max);
-        wait - wait.mul_f64(rand::random::<f64>() / 4.0)
+        wait.mul_f64(1.0 - rand::random::<f64>() / 4.0)
     }
 }
 

@@ -132,6 +132,6 @@ impl OpenSink for Windows {
     }
 
     fn open(&self, start: Position) -> Result<Box<dyn Sink>, SinkError> {
-        Ok(Box::new(WindowsSink::open(Arc::clone(&self.shared), start)?))
+        Ok(Box::new(WindowsSink::open(&self.shared, start)?))
     }
 }

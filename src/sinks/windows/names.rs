@@ -19,6 +19,12 @@ pub fn file_name(stream: &str, first_event: Timestamp, late: bool, number: u32) 
     format!("{stream}-{stamp}{number}{late}{CSV_SUFFIX}")
 }
 
+/// Whether a file has the name of one of the stream's committed windows.
+pub fn is_committed(stream: &str, name: &str) -> bool {
+    let rest = name.strip_prefix(stream).and_then(|rest| rest.strip_prefix('-'));
+    rest.is_some_and(|rest| rest.strip_suffix(CSV_SUFFIX).is_some())
+}
+
 /// Where the file called `file` is while it is open.
 pub fn open_path(dir: &Path, file: &str) -> PathBuf {
     dir.join(format!("{file}{OPEN_SUFFIX}"))
@@ -42,10 +48,5 @@ impl TakenNames {
     /// Whether a committed file has, or had, this name.
     pub fn contains(&self, name: &str) -> bool {
         self.hashes.contains(&self.hasher.hash_one(name))
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.hashes.len()
     }
 }

@@ -50,13 +50,12 @@ pub fn begin(shared: &Arc<Shared>, manifest_bytes: u64) -> Result<(), SinkError>
         return Ok(());
     }
     let path = shared.dir.join(PROGRESS_FILE);
-    let told = match sealed_file::load::<Progress>(shared.disk.as_ref(), &path)? {
-        Some(progress) => progress.manifest_bytes.min(manifest_bytes),
-        None => {
-            keep_place(shared, manifest_bytes)?;
-            manifest_bytes
-        }
-    };
+    let progress = sealed_file::load::<Progress>(shared.disk.as_ref(), &path)?;
+    if progress.is_none() {
+        keep_place(shared, manifest_bytes)?;
+    }
+    let told = progress.map_or(manifest_bytes, |progress| progress.manifest_bytes);
+    let told = told.min(manifest_bytes);
     shared.set_told(told);
     let caller = Caller { shared: Arc::clone(shared), on_commit, told, kept: Instant::now() };
     thread::Builder::new()

@@ -53,18 +53,18 @@ pub struct Opening {
 }
 
 impl OpenFile {
-    /// Creates the file that is to become `file`. `None` if there is one of that name already, open
-    /// or committed.
+    /// Creates the file that is to become `file`, with `buffer` as its own. `None` if there is one of
+    /// that name already, open or committed.
     pub fn create(
         disk: &dyn Disk,
         dir: &Path,
         file: String,
         opening: &Opening,
-        buffer: Vec<u8>,
-    ) -> Result<Result<Self, Vec<u8>>, SinkError> {
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<Self>, SinkError> {
         let committed = dir.join(&file);
         if disk.len_of(&committed).map_err(SinkError::io("looking for", &committed))?.is_some() {
-            return Ok(Err(buffer));
+            return Ok(None);
         }
         let path = open_path(dir, &file);
         let handle = match disk.create_new(&path) {
@@ -85,12 +85,12 @@ impl OpenFile {
             from_lsn: opening.lsn,
             to_lsn: opening.lsn,
         };
-        Ok(Ok(Self {
+        Ok(Some(Self {
             state,
             path,
             file: handle,
             hasher: Hasher::new(),
-            buffer,
+            buffer: std::mem::take(buffer),
             synced: false,
             named: false,
             opened: Instant::now(),
@@ -216,11 +216,6 @@ impl OpenFile {
     /// When this process opened it.
     pub fn opened(&self) -> Instant {
         self.opened
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Its buffer, emptied, for the next file.

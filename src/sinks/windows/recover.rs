@@ -89,7 +89,7 @@ fn missing_manifest(path: &Path, file: Option<&CheckpointFile>) -> Result<(), Si
 
 impl WindowsSink {
     /// Opens the windows of a stream. `start` is where they begin if they never ran.
-    pub(super) fn open(shared: Arc<Shared>, start: Position) -> Result<Self, SinkError> {
+    pub(super) fn open(shared: &Arc<Shared>, start: Position) -> Result<Self, SinkError> {
         let Shared { disk, dir, options, .. } = shared.as_ref();
         let disk = disk.as_ref();
         disk.create_dir_all(dir).map_err(SinkError::io("creating", dir))?;
@@ -157,7 +157,7 @@ impl WindowsSink {
             durable: checkpoint.position,
             spare: Vec::new(),
             pace: Pace::new(),
-            shared: Arc::clone(&shared),
+            shared: Arc::clone(shared),
         };
         for state in checkpoint.open {
             let (late, span) = (state.late, state.span());
@@ -170,7 +170,7 @@ impl WindowsSink {
             }
         }
         sink.checkpoint()?;
-        on_commit::begin(&shared, sink.manifest.bytes())?;
+        on_commit::begin(shared, sink.manifest.bytes())?;
         shared.set_committed(sink.manifest.bytes());
         Ok(sink)
     }

@@ -162,22 +162,18 @@ impl WindowsSink {
 
     fn create(&mut self, opening: &Opening, schema: &Schema) -> Result<OpenFile, SinkError> {
         let Shared { disk, dir, stream, options, .. } = self.shared.as_ref();
-        let mut buffer = std::mem::take(&mut self.spare);
         for number in 1.. {
             let name = file_name(stream, opening.first_event, opening.late, number);
             if self.names.contains(&name) {
                 continue;
             }
-            match OpenFile::create(disk.as_ref(), dir, name, opening, buffer)? {
-                Ok(mut file) => {
-                    self.names_unsynced = true;
-                    if options.header {
-                        file.append_header(schema);
-                    }
-                    return Ok(file);
-                }
-                Err(unused) => buffer = unused,
+            let file = OpenFile::create(disk.as_ref(), dir, name, opening, &mut self.spare)?;
+            let Some(mut file) = file else { continue };
+            self.names_unsynced = true;
+            if options.header {
+                file.append_header(schema);
             }
+            return Ok(file);
         }
         Err(SinkError::Other(format!("{}: no name is left for another file", dir.display())))
     }

@@ -5,8 +5,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::checkpoint::OpenState;
 use super::manifest::{Entry, MANIFEST_FILE, Record, scan};
-use super::names::open_path;
+use super::names::{is_committed, open_path};
 use super::recover::at_rest;
 use crate::disk::Disk;
 use crate::sinks::SinkError;
@@ -85,45 +86,76 @@ pub fn verify(
         }
         other => other?,
     };
-    let open = checkpoint.iter().flat_map(|checkpoint| &checkpoint.open);
-    for state in open {
-        let path = open_path(dir, &state.file);
-        match crc_of(disk, &path, state.bytes)? {
-            Some(crc) if crc == Some(state.crc32) => verified.bytes += state.bytes,
-            None if is_there(disk, &dir.join(&state.file))? => {}
-            found => each(Finding::Damaged { path, reason: differs(found, state.bytes) }),
-        }
+    for state in checkpoint.iter().flat_map(|checkpoint| &checkpoint.open) {
+        verified.bytes += open_file(disk, dir, state, each)?;
     }
     let records = records(disk, dir)?;
     for record in records.values() {
-        // A commit that a crash has cut off, or that is under way, hasn't got to the rename.
-        let path = [dir.join(&record.file), record.open_path(dir)];
-        let mut found = None;
-        for path in &path {
-            found = found.or(len_and_crc(disk, path, record)?);
-        }
-        let [path, _] = path;
-        match found {
-            None => each(Finding::MovedAway { path }),
-            Some((len, crc)) if len == record.bytes && crc == Some(record.crc32) => {
-                verified.files += 1;
-                verified.rows += record.rows;
-                verified.bytes += record.bytes;
-            }
-            Some((len, _)) if len != record.bytes => {
-                let reason = format!("it has {len} bytes, and was committed with {}", record.bytes);
-                each(Finding::Damaged { path, reason });
-            }
-            Some(_) => {
-                let reason = "its CRC-32 is not that of its record".into();
-                each(Finding::Damaged { path, reason });
-            }
+        if committed_file(disk, dir, record, each)? {
+            verified.files += 1;
+            verified.rows += record.rows;
+            verified.bytes += record.bytes;
         }
     }
     not_listed(disk, dir, stream, &records, each)?;
     Ok(verified)
 }
 
+/// Verifies an open file up to its checkpoint. Bytes that are right.
+fn open_file(
+    disk: &dyn Disk,
+    dir: &Path,
+    state: &OpenState,
+    each: &mut dyn FnMut(Finding),
+) -> Result<u64, SinkError> {
+    let path = open_path(dir, &state.file);
+    let bytes = state.bytes;
+    let reason = match Beginning::of(disk, &path, bytes)? {
+        Beginning::Crc(crc) if crc == state.crc32 => return Ok(bytes),
+        Beginning::Missing if is_there(disk, &dir.join(&state.file))? => return Ok(0),
+        Beginning::Missing => "the checkpoint says that it is open, and it is missing".into(),
+        Beginning::Short => format!("it is shorter than the {bytes} bytes of the checkpoint"),
+        Beginning::Crc(_) => {
+            format!("the CRC-32 of its first {bytes} bytes is not that of the checkpoint")
+        }
+    };
+    each(Finding::Damaged { path, reason });
+    Ok(0)
+}
+
+/// Verifies a committed file. Whether it is there and right.
+fn committed_file(
+    disk: &dyn Disk,
+    dir: &Path,
+    record: &Record,
+    each: &mut dyn FnMut(Finding),
+) -> Result<bool, SinkError> {
+    let mut path = dir.join(&record.file);
+    let mut found = Beginning::of(disk, &path, record.bytes)?;
+    if matches!(found, Beginning::Missing) {
+        // A commit that a crash has cut off, or that is under way, hasn't got to the rename.
+        let open = record.open_path(dir);
+        found = Beginning::of(disk, &open, record.bytes)?;
+        if matches!(found, Beginning::Missing) {
+            each(Finding::MovedAway { path });
+            return Ok(false);
+        }
+        path = open;
+    }
+    let len = disk.len_of(&path).map_err(SinkError::io("looking for", &path))?;
+    let reason = match found {
+        _ if len.is_some_and(|len| len != record.bytes) => {
+            let len = len.unwrap_or_default();
+            format!("it has {len} bytes, and was committed with {}", record.bytes)
+        }
+        Beginning::Crc(crc) if crc == record.crc32 => return Ok(true),
+        _ => "its CRC-32 is not that of its record".into(),
+    };
+    each(Finding::Damaged { path, reason });
+    Ok(false)
+}
+
+/// Finds files with the names of committed ones that the manifest doesn't list.
 fn not_listed(
     disk: &dyn Disk,
     dir: &Path,
@@ -135,17 +167,16 @@ fn not_listed(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other.map_err(SinkError::io("listing", dir))?,
     };
-    let prefix = format!("{stream}-");
-    for name in names {
-        let is_window = name.starts_with(&prefix) && name.ends_with(".csv");
-        // Committed since the manifest was read.
-        let path = dir.join(&name);
-        if is_window
-            && !listed.contains_key(&name)
-            && !self::records(disk, dir)?.contains_key(&name)
-        {
-            each(Finding::NotListed { path });
-        }
+    let strange = |name: &String| is_committed(stream, name) && !listed.contains_key(name);
+    let mut strange: Vec<_> = names.into_iter().filter(strange).collect();
+    if strange.is_empty() {
+        return Ok(());
+    }
+    // A daemon may have committed them since.
+    let listed = records(disk, dir)?;
+    strange.sort();
+    for name in strange.iter().filter(|name| !listed.contains_key(*name)) {
+        each(Finding::NotListed { path: dir.join(name) });
     }
     Ok(())
 }
@@ -178,51 +209,38 @@ fn is_there(disk: &dyn Disk, path: &Path) -> Result<bool, SinkError> {
     Ok(len.is_some())
 }
 
-fn differs(found: Option<Option<u32>>, bytes: u64) -> String {
-    match found {
-        None => format!("the checkpoint says that it is open with {bytes} bytes; it is missing"),
-        Some(None) => format!("it is shorter than the {bytes} bytes that the checkpoint says"),
-        Some(Some(_)) => {
-            format!("the CRC-32 of its first {bytes} bytes is not that of the checkpoint")
-        }
-    }
+/// What a file begins with.
+#[derive(Clone, Copy, Debug)]
+enum Beginning {
+    Missing,
+    /// It has fewer bytes than asked for.
+    Short,
+    /// CRC-32 of the bytes asked for.
+    Crc(u32),
 }
 
-/// Length and, if that is right, checksum.
-fn len_and_crc(
-    disk: &dyn Disk,
-    path: &Path,
-    record: &Record,
-) -> Result<Option<(u64, Option<u32>)>, SinkError> {
-    let Some(len) = disk.len_of(path).map_err(SinkError::io("looking for", path))? else {
-        return Ok(None);
-    };
-    if len != record.bytes {
-        return Ok(Some((len, None)));
-    }
-    Ok(crc_of(disk, path, len)?.map(|crc| (len, crc)))
-}
-
-/// CRC-32 of the first `bytes` of a file; `Some(None)` if it is shorter, `None` if there is none.
-fn crc_of(disk: &dyn Disk, path: &Path, bytes: u64) -> Result<Option<Option<u32>>, SinkError> {
-    let file = match disk.open_read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(SinkError::io("opening", path))?,
-    };
-    let mut hasher = crc32fast::Hasher::new();
-    let mut buffer = vec![0; CHUNK_BYTES];
-    let mut offset = 0;
-    while offset < bytes {
-        let wanted = (bytes - offset).min(CHUNK_BYTES as u64) as usize;
-        let count =
-            file.read_at(&mut buffer[..wanted], offset).map_err(SinkError::io("reading", path))?;
-        if count == 0 {
-            return Ok(Some(None));
+impl Beginning {
+    /// That of the first `bytes` of a file.
+    fn of(disk: &dyn Disk, path: &Path, bytes: u64) -> Result<Self, SinkError> {
+        let file = match disk.open_read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Missing),
+            other => other.map_err(SinkError::io("opening", path))?,
+        };
+        let mut hasher = crc32fast::Hasher::new();
+        let mut buffer = vec![0; CHUNK_BYTES];
+        let mut offset = 0;
+        while offset < bytes {
+            let wanted = (bytes - offset).min(CHUNK_BYTES as u64) as usize;
+            let read = file.read_at(&mut buffer[..wanted], offset);
+            let count = read.map_err(SinkError::io("reading", path))?;
+            if count == 0 {
+                return Ok(Self::Short);
+            }
+            hasher.update(&buffer[..count]);
+            offset += count as u64;
         }
-        hasher.update(&buffer[..count]);
-        offset += count as u64;
+        Ok(Self::Crc(hasher.finalize()))
     }
-    Ok(Some(Some(hasher.finalize())))
 }
 
 /// The streams that have windows in a data directory, by the names of their directories.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::harness::{DIR, History, Step, files, request, run, start, windows};
+use super::harness::{DIR, History, Step, files, request, run, start};
 use crate::disk::{RealDisk, SimDisk};
 use crate::metrics::Metrics;
 use crate::sinks::OpenSink;

@@ -248,7 +248,7 @@ pub fn records(disk: &SimDisk) -> Vec<Record> {
 pub fn assert_committed_files_are_listed(disk: &SimDisk, context: &str) {
     let records = records(disk);
     for (name, contents) in files(disk) {
-        if name.ends_with(".open") {
+        if name.strip_suffix(".open").is_some() {
             continue;
         }
         let record = records.iter().find(|record| record.file == name);
