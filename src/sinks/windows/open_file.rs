@@ -68,7 +68,7 @@ impl OpenFile {
         }
         let path = open_path(dir, &file);
         let handle = match disk.create_new(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Err(buffer)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             other => other.map_err(SinkError::io("creating", &path))?,
         };
         let state = OpenState {
