@@ -11,9 +11,7 @@ use crate::disk::{DirLock, Disk, RealDisk};
 use crate::log::Position;
 use crate::log::scan::LogDir;
 use crate::sinks::StartFile;
-
-/// The directory of the `windows` sink in a data directory.
-const WINDOWS_DIR: &str = "windows";
+use crate::sinks::windows::{WINDOWS_DIR, Windows, position_at_rest, streams};
 
 /// A data directory.
 #[derive(Clone, Debug)]
@@ -62,9 +60,22 @@ impl DataDir {
         let mut positions = Vec::new();
         for start in StartFile::all(&self.disk, &self.path)? {
             let pair = format!("{} of {}", start.sink(), start.stream());
-            positions.extend(start.load()?.map(|position| (pair, position)));
+            let stored = if start.sink() == Windows::NAME {
+                position_at_rest(self.disk.as_ref(), &self.windows().join(start.stream()))?
+            } else {
+                None
+            };
+            let position = stored.map_or_else(|| start.load(), |stored| Ok(Some(stored)))?;
+            positions.extend(position.map(|position| (pair, position)));
         }
         Ok(positions)
+    }
+
+    /// The streams that have windows. What `windrow replay` has moved aside isn't one.
+    pub fn streams_with_windows(&self) -> anyhow::Result<Vec<String>> {
+        let mut streams = streams(self.disk.as_ref(), &self.windows())?;
+        streams.retain(|name| !name.contains('.'));
+        Ok(streams)
     }
 
     /// Where the windows of all streams are.

@@ -14,6 +14,7 @@ mod replay;
 mod serve;
 mod verify;
 mod wal;
+mod windows;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -67,6 +68,8 @@ struct Global {
 enum Command {
     /// Run the daemon (the default)
     Serve(serve::Arguments),
+    /// List committed windows and the open ones
+    Windows(windows::Arguments),
     /// Check everything at rest against its checksums
     Verify(verify::Arguments),
     /// Look at the log's files, or repair them
@@ -83,7 +86,7 @@ impl Command {
     /// The subcommands that take every key as a flag, by name.
     const CONFIGURED: [&str; 2] = ["serve", "config"];
     /// The subcommands that read a data directory, by name.
-    const OF_DATA: [&str; 3] = ["verify", "wal", "replay"];
+    const OF_DATA: [&str; 4] = ["windows", "verify", "wal", "replay"];
 }
 
 /// Runs the command line `arguments`, the program's name first.
@@ -128,6 +131,9 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
             config.discard = arguments.discard;
             logging::start(&config);
             serve::run(config)
+        }
+        Command::Windows(arguments) => {
+            windows::run(&arguments, &DataDir::of(&settings.read()?)?, out)
         }
         Command::Verify(arguments) => {
             verify::run(&arguments, &DataDir::of(&settings.read()?)?, out)

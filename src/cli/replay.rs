@@ -18,10 +18,11 @@ use crate::log::frame::FrameKind;
 use crate::log::scan::{LogDir, Scan, Scanned};
 use crate::log::{LogId, Lsn, Position, RequestId, SchemaRecord};
 use crate::sinks::StartFile;
+use crate::sinks::windows::Windows;
 use crate::stream::StreamId;
 
 /// The sinks whose output can be rebuilt.
-const SINKS: [&str; 1] = ["windows"];
+const SINKS: [&str; 1] = [Windows::NAME];
 /// Between an output's name and its number, once it is moved aside.
 const REPLACED: &str = "replaced";
 

@@ -8,6 +8,7 @@ use clap::Args;
 use super::data::DataDir;
 use crate::config::Size;
 use crate::log::verify::{Verified, verify};
+use crate::sinks::windows;
 
 /// Arguments of `windrow verify`.
 #[derive(Args, Debug)]
@@ -60,7 +61,26 @@ fn log(data: &DataDir, out: &mut impl Write) -> anyhow::Result<usize> {
     Ok(failures)
 }
 
-/// Verifies the manifests and the files that they list.
-fn windows(_data: &DataDir, _strict: bool, _out: &mut impl Write) -> anyhow::Result<usize> {
-    Ok(0)
+/// Verifies the manifests, the files that they list, and what is open.
+fn windows(data: &DataDir, strict: bool, out: &mut impl Write) -> anyhow::Result<usize> {
+    let mut failures = 0;
+    for stream in data.streams_with_windows()? {
+        let directory = data.windows().join(&stream);
+        let mut findings = Vec::new();
+        let verified = windows::verify(data.disk.as_ref(), &directory, &stream, &mut |finding| {
+            findings.push(finding);
+        })?;
+        for finding in &findings {
+            let kind = if finding.is_damage() { "DAMAGED" } else { "note" };
+            writeln!(out, "{kind}: {finding}")?;
+        }
+        failures += findings.iter().filter(|finding| strict || finding.is_damage()).count();
+        let windows::Verified { files, rows, bytes } = verified;
+        writeln!(
+            out,
+            "windows of {stream}: {files} committed files, {rows} rows, {} read",
+            Size(bytes)
+        )?;
+    }
+    Ok(failures)
 }

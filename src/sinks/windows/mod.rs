@@ -111,6 +111,11 @@ impl Windows {
     }
 }
 
+/// The durable position of a stream's windows in its directory `dir`. `None` if they never ran.
+pub fn position_at_rest(disk: &dyn Disk, dir: &Path) -> Result<Option<Position>, SinkError> {
+    Ok(recover::at_rest(disk, dir)?.map(|checkpoint| checkpoint.position))
+}
+
 impl Drop for Windows {
     fn drop(&mut self) {
         self.shared.end();
@@ -127,8 +132,7 @@ impl OpenSink for Windows {
     }
 
     fn stored_position(&self) -> Result<Option<Position>, SinkError> {
-        let checkpoint = recover::at_rest(self.shared.disk.as_ref(), &self.shared.dir)?;
-        Ok(checkpoint.map(|checkpoint| checkpoint.position))
+        position_at_rest(self.shared.disk.as_ref(), &self.shared.dir)
     }
 
     fn open(&self, start: Position) -> Result<Box<dyn Sink>, SinkError> {
