@@ -25,7 +25,7 @@ mod status;
 pub mod windows;
 
 pub use backoff::Backoff;
-pub use set::{Pair, Sinks};
+pub use set::{Pair, Sinks, trim};
 pub use start::StartFile;
 pub use status::{Condition, Lag, PairHealth, PairStatus};
 

@@ -31,6 +31,25 @@ impl Pair {
         Ok(position.map(|position| Held { what, position }))
     }
 
+    /// The runner of this pair. The log may take no request before all pairs have theirs: what comes
+    /// from then on is held for this pair, whether its sink can be opened or not.
+    pub fn runner(
+        &self,
+        log: &Log,
+        metrics: &Metrics,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Runner, SinkError> {
+        let (name, stream) = (self.sink.name(), self.sink.stream());
+        let Some((id, _)) = log.stream(stream) else {
+            return Err(SinkError::Other(format!("the log has no stream `{stream}`")));
+        };
+        let start = self.start(log)?;
+        // What the sink still needs must be known before the first one that is quicker trims.
+        let durable = self.sink.stored_position()?.unwrap_or(start);
+        let (log, sink, stop) = (log.clone(), Arc::clone(&self.sink), Arc::clone(stop));
+        Ok(Runner::new(log, id, sink, start, durable, metrics.sink(name, stream), stop))
+    }
+
     /// Where the sink begins if it has never run: where the pair was first configured, which is at
     /// the log's end for one that is new.
     fn start(&self, log: &Log) -> Result<Position, SinkError> {
@@ -53,24 +72,11 @@ pub struct Sinks {
 }
 
 impl Sinks {
-    /// Starts a thread for each pair. Once this has returned, the log may take requests: what comes
-    /// from now on is held for every pair, whether its sink can be opened or not.
+    /// Starts a thread for each pair. Once this has returned, the log may take requests.
     pub fn start(log: &Log, pairs: &[Pair], metrics: &Metrics) -> Result<Self, SinkError> {
         let stop = Arc::new(AtomicBool::new(false));
-        let mut runners = Vec::new();
-        for pair in pairs {
-            let (name, stream) = (pair.sink.name(), pair.sink.stream());
-            let Some((id, _)) = log.stream(stream) else {
-                return Err(SinkError::Other(format!("the log has no stream `{stream}`")));
-            };
-            let start = pair.start(log)?;
-            let sink = Arc::clone(&pair.sink);
-            let metrics = metrics.sink(name, stream);
-            let stop = Arc::clone(&stop);
-            // What the sink still needs must be known before the first one that is quicker trims.
-            let durable = sink.stored_position()?.unwrap_or(start);
-            runners.push(Runner::new(log.clone(), id, sink, start, durable, metrics, stop));
-        }
+        let runners = pairs.iter().map(|pair| pair.runner(log, metrics, &stop));
+        let runners = runners.collect::<Result<Vec<_>, _>>()?;
         let statuses: Vec<_> = runners.iter().map(|runner| Arc::clone(runner.status())).collect();
         let pairs = runners.iter().map(|runner| (Arc::clone(runner.status()), runner.metrics()));
         let pairs = pairs.collect();
@@ -163,8 +169,9 @@ impl Sinks {
     }
 }
 
-/// Trims the log below everything that any pair still needs (S5).
-fn trim(log: &Log, pairs: &[Arc<PairStatus>]) {
+/// Trims the log below everything that any pair still needs (S5). Called whenever a position has
+/// become durable.
+pub fn trim(log: &Log, pairs: &[Arc<PairStatus>]) {
     let Some(restart) = pairs.iter().map(|status| status.restart()).min() else { return };
     if let Err(error) = log.trim(restart) {
         // It is tried again with the next checkpoint, and `wal.max` is watched elsewhere.
