@@ -63,7 +63,7 @@ pub struct LogMetrics {
     pub in_flight_bytes: IntGauge,
     /// Bytes written, headers and padding included.
     pub written_bytes: IntCounter,
-    /// How long a batch's `fdatasync` took.
+    /// How long writing and syncing a batch took.
     pub sync_duration: Histogram,
     /// Bytes in a batch.
     pub batch_bytes: Histogram,
@@ -500,7 +500,7 @@ impl Maker {
             )?,
             sync_duration: self.histogram(
                 "log_sync_duration_seconds",
-                "How long a batch's sync took.",
+                "How long writing and syncing a batch took.",
                 &DURATION_BUCKETS,
             )?,
             batch_bytes: self.histogram("log_batch_bytes", "Bytes in a batch.", &BYTES_BUCKETS)?,

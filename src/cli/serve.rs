@@ -1,8 +1,37 @@
 //! `windrow serve`: the daemon.
+//!
+//! In this order, each step only once the one before it has succeeded:
+//!
+//! ```text
+//!  lock ─▶ listen ─▶ /health/live ─▶ open the log ─▶ start the sinks ─▶ take requests
+//!                                                                            │ SIGTERM, SIGINT
+//!  0 ◀─ checkpoints ◀─ the sinks apply the rest ◀─ seal the log ◀─ requests under way end
+//! ```
+//!
+//! A second signal skips what is left of waiting for requests. What isn't finished in time is what a
+//! crash would leave: nothing acknowledged is lost.
 
+mod machine;
+mod opening;
+mod pairs;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::opening::Opened;
 use crate::config::Config;
+use crate::disk::DirLock;
+use crate::metrics::Metrics;
+use crate::server::{App, Listener, Server};
+
+/// Requests that a failed log leaves waiting get so long to be told.
+const FAILED_GRACE: Duration = Duration::from_secs(1);
+/// Sinks that still lag at shutdown get so long at least for what they are at.
+const SINKS_GRACE_MIN: Duration = Duration::from_secs(2);
 
 /// Arguments of `windrow serve`, besides the configuration's flags.
 #[derive(Args, Debug, Default)]
@@ -17,5 +46,73 @@ pub struct Arguments {
 
 /// Runs the daemon until it is told to stop.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    anyhow::bail!("nothing listens on {} yet", config.listen)
+    machine::make_data_dir(&config.data_dir)?;
+    let _lock = DirLock::acquire(&config.data_dir)?;
+    machine::prepare(&config);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("http")
+        .enable_all()
+        .build()
+        .context("starting the server's threads")?;
+    let result = runtime.block_on(serve(config));
+    // Requests that ignored their time are cut off here.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let mut signals = Signals::catch()?;
+    let metrics = Arc::new(Metrics::new()?);
+    let app = Arc::new(App::new(&config, metrics.clone()));
+    let listener = Listener::bind(&config.listen).await?;
+    tracing::info!(address = %listener, version = env!("CARGO_PKG_VERSION"), "listening");
+    let server = Arc::new(Server::new(app.clone(), config.limits.connections_max));
+    tokio::spawn({
+        let server = server.clone();
+        async move { server.run(listener).await }
+    });
+    let grace = config.shutdown;
+    let opened = tokio::task::spawn_blocking(move || Opened::open(&config, &metrics));
+    let (opened, ready) = opened.await.context("opening the log")??;
+    app.set_ready(ready);
+    tracing::info!("ready");
+    tokio::select! {
+        name = signals.next() => tracing::info!(signal = name, "stopping"),
+        reason = opened.log().failure() => {
+            // The requests that waited are told; then a restart recovers from what the disk holds.
+            server.end(FAILED_GRACE).await;
+            anyhow::bail!("the log has failed, start again to recover what the disk holds: {reason}");
+        }
+    }
+    tokio::select! {
+        ended = server.end(grace) => if !ended {
+            tracing::warn!(?grace, "requests were cut off that had not ended in time");
+        },
+        name = signals.next() => tracing::warn!(signal = name, "requests under way were cut off"),
+    }
+    let closing = tokio::task::spawn_blocking(move || opened.close(grace.max(SINKS_GRACE_MIN)));
+    closing.await.context("closing the log")?
+}
+
+/// The signals that ask for an end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> anyhow::Result<Self> {
+        let catch = |kind| signal(kind).context("catching signals");
+        Ok(Self {
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }

@@ -1,1 +1,35 @@
-//! To be written.
+//! The HTTP server: connections, routes, errors and health.
+//!
+//! It is up before the log is: `/health/live` answers from the first moment, and everything else is
+//! 503 with `Retry-After` until [`App::set_ready`] hands over what the routes need.
+//!
+//! What it promises:
+//!
+//! H1. Nothing a client sends ends the process or a thread.
+//! H2. Every error of a route is a problem document (RFC 9457), and says what would be right.
+//! H3. Connections are bounded (`limits.connections`), and one that does nothing costs little more
+//!     than its socket until its first byte.
+//! H4. A connection without progress is closed in the end: between requests, in a request's head, in
+//!     a body (`limits.stall`), and while its answer isn't read.
+//! H5. Shutdown refuses what is new, and gives what is under way its time.
+
+mod app;
+mod connections;
+mod csv_file;
+mod health;
+mod ingest;
+mod listener;
+mod media;
+mod observe;
+mod problem;
+mod read_your_writes;
+mod request_id;
+mod routes;
+mod socket;
+mod statistics;
+mod streams;
+
+pub use app::{App, Ready};
+pub use connections::Server;
+pub use listener::{BindError, Listener};
+pub use problem::Problem;

@@ -1,0 +1,128 @@
+//! The pairs of sink and stream: those that are configured, and those that once were.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cli::WrongUsage;
+use crate::config::Config;
+use crate::disk::Disk;
+use crate::log::scan::LogDir;
+use crate::log::unapplied::unapplied;
+use crate::log::{Held, Position};
+use crate::metrics::Metrics;
+use crate::sinks::absent::OpenAbsent;
+use crate::sinks::windows::{Windows, WindowsOptions};
+use crate::sinks::{OpenSink, Pair, StartFile};
+
+/// Sinks that the configuration knows and this build doesn't have.
+const ABSENT: [&str; 2] = ["table", "usage"];
+
+/// The pairs of a data directory.
+pub(super) struct Pairs {
+    /// Those that are configured.
+    pub(super) pairs: Vec<Pair>,
+    /// The windows among their sinks.
+    pub(super) windows: Vec<Arc<Windows>>,
+    /// Those that are configured no more.
+    removed: Vec<Pair>,
+}
+
+impl Pairs {
+    /// Finds all of them.
+    pub(super) fn find(
+        config: &Config,
+        disk: &Arc<dyn Disk>,
+        metrics: &Metrics,
+    ) -> anyhow::Result<Self> {
+        let maker = Maker { disk, data_dir: &config.data_dir, metrics };
+        let (mut pairs, mut windows, mut removed) = (Vec::new(), Vec::new(), Vec::new());
+        for stream in &config.streams {
+            for sink in &stream.sinks {
+                let start = maker.start(sink, &stream.name);
+                if sink == Windows::NAME {
+                    let sink = Arc::new(maker.windows(&stream.name, stream.windows.clone()));
+                    windows.push(sink.clone());
+                    pairs.push(Pair { sink, start });
+                } else if let Some(sink) = absent(&start) {
+                    pairs.push(Pair { sink: Arc::new(sink), start });
+                }
+            }
+        }
+        for start in StartFile::all(disk, &config.data_dir)? {
+            let is_configured = pairs.iter().any(|pair: &Pair| {
+                pair.start.sink() == start.sink() && pair.start.stream() == start.stream()
+            });
+            if !is_configured {
+                removed.extend(maker.removed(start));
+            }
+        }
+        Ok(Self { pairs, windows, removed })
+    }
+
+    /// The positions that they hold.
+    pub(super) fn held(&self) -> anyhow::Result<Vec<Held>> {
+        let mut held = Vec::new();
+        for pair in self.pairs.iter().chain(&self.removed) {
+            let own = pair.held()?;
+            held.extend(own.map(|own| Held { what: own.what, position: own.position }));
+        }
+        Ok(held)
+    }
+
+    /// Forgets the pairs that are configured no more. Refuses where the log still holds events for
+    /// them, unless they shall be discarded.
+    pub(super) fn forget_removed(&self, log: &LogDir, discard: bool) -> anyhow::Result<()> {
+        for pair in &self.removed {
+            let (sink, stream) = (pair.start.sink(), pair.start.stream());
+            let position: Option<Position> = pair.held()?.map(|held| held.position);
+            if let Some(waiting) = unapplied(log, &[(stream.to_owned(), position)])?.first() {
+                if !discard {
+                    let refused = format!(
+                        "the sink `{sink}` of the stream `{stream}` is configured no more, but {} \
+                         events wait for it in the log: configure it again until they are applied, \
+                         or let them go with `--discard`",
+                        waiting.events
+                    );
+                    return Err(WrongUsage(refused).into());
+                }
+                tracing::warn!(sink, stream, events = waiting.events, "discarding what waits");
+            }
+            pair.start.remove()?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes what a pair consists of.
+struct Maker<'a> {
+    disk: &'a Arc<dyn Disk>,
+    data_dir: &'a Path,
+    metrics: &'a Metrics,
+}
+
+impl Maker<'_> {
+    fn start(&self, sink: &str, stream: &str) -> StartFile {
+        StartFile::new(self.disk.clone(), self.data_dir, sink, stream)
+    }
+
+    fn windows(&self, stream: &str, options: WindowsOptions) -> Windows {
+        let metrics = self.metrics.stream(stream);
+        Windows::new(self.disk.clone(), self.data_dir, stream, options, metrics)
+    }
+
+    /// A pair that is configured no more; only its position is of interest.
+    fn removed(&self, start: StartFile) -> Option<Pair> {
+        let sink: Arc<dyn OpenSink> = if start.sink() == Windows::NAME {
+            Arc::new(self.windows(start.stream(), WindowsOptions::default()))
+        } else {
+            Arc::new(absent(&start)?)
+        };
+        Some(Pair { sink, start })
+    }
+}
+
+/// A sink that the configuration knows and this build doesn't have.
+fn absent(start: &StartFile) -> Option<OpenAbsent> {
+    let name = ABSENT.into_iter().find(|name| *name == start.sink())?;
+    Some(OpenAbsent::new(name, start.clone()))
+}

@@ -1,0 +1,183 @@
+//! A body as a stream of pieces, within its limits.
+
+use std::io;
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http_body::Body;
+use http_body_util::BodyExt;
+
+use super::compression::{Decompressor, Encoding};
+use super::error::IngestError;
+
+/// What a decompressed body is handed on in. One of these is all that decompression holds besides
+/// its own window.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Bounds on one body.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// As it is sent: `limits.body`.
+    pub sent_bytes_max: Option<u64>,
+    /// Once decompressed: `limits.decompressed`.
+    pub decompressed_bytes_max: Option<u64>,
+    /// How long it may send nothing: `limits.stall`.
+    pub stall: Duration,
+}
+
+/// Reads one body, as [`std::io::BufRead`] does: what is there is looked at and then consumed.
+pub struct BodyReader<B> {
+    body: B,
+    limits: BodyLimits,
+    sent_bytes: u64,
+    finished: bool,
+    source: Source,
+}
+
+/// Where the bytes that are handed on stand.
+enum Source {
+    /// As they came.
+    Plain(Bytes),
+    /// Decompressed, in a buffer of [`PIECE_BYTES`].
+    Decompressed(Box<Decompressed>),
+}
+
+struct Decompressed {
+    encoding: Encoding,
+    decompressor: Decompressor,
+    buffer: Vec<u8>,
+    ready: Range<usize>,
+    bytes: u64,
+}
+
+impl<B> BodyReader<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    /// A reader. Fails at once when the body announces that it is too long: then a client that sent
+    /// `Expect: 100-continue` never sends it.
+    pub fn new(body: B, encoding: Encoding, limits: BodyLimits) -> Result<Self, IngestError> {
+        check(body.size_hint().lower(), limits.sent_bytes_max)?;
+        let decompressor = Decompressor::new(encoding)
+            .map_err(|error| IngestError::Undecodable { encoding, reason: error.to_string() })?;
+        let source = match decompressor {
+            None => Source::Plain(Bytes::new()),
+            Some(decompressor) => Source::Decompressed(Box::new(Decompressed {
+                encoding,
+                decompressor,
+                buffer: vec![0; PIECE_BYTES],
+                ready: 0..0,
+                bytes: 0,
+            })),
+        };
+        Ok(Self { body, limits, sent_bytes: 0, finished: false, source })
+    }
+
+    /// Bytes read so far, decompressed.
+    pub fn bytes(&self) -> u64 {
+        match &self.source {
+            Source::Plain(_) => self.sent_bytes,
+            Source::Decompressed(state) => state.bytes,
+        }
+    }
+
+    /// Whether all of the body has been received.
+    pub fn is_finished(&self) -> bool {
+        self.finished || self.body.is_end_stream()
+    }
+
+    /// Bytes that are still to be consumed, where the body says so and isn't compressed.
+    pub fn bytes_left(&self) -> Option<u64> {
+        match &self.source {
+            Source::Plain(chunk) => Some(self.body.size_hint().exact()? + chunk.len() as u64),
+            Source::Decompressed(_) => None,
+        }
+    }
+
+    /// What is there and not consumed; if that is nothing, waits for more. Empty at the body's end.
+    pub async fn fill(&mut self) -> Result<&[u8], IngestError> {
+        match &self.source {
+            Source::Plain(chunk) if chunk.is_empty() => {
+                let chunk = self.next_sent().await?.unwrap_or_default();
+                self.source = Source::Plain(chunk);
+            }
+            Source::Decompressed(state) if state.ready.is_empty() => self.decompress().await?,
+            _ => {}
+        }
+        Ok(match &self.source {
+            Source::Plain(chunk) => chunk,
+            Source::Decompressed(state) => &state.buffer[state.ready.clone()],
+        })
+    }
+
+    /// Takes the first `count` bytes of what [`Self::fill`] has returned as read.
+    pub fn consume(&mut self, count: usize) {
+        match &mut self.source {
+            Source::Plain(chunk) => chunk.advance(count),
+            Source::Decompressed(state) => state.ready.start += count,
+        }
+    }
+
+    async fn decompress(&mut self) -> Result<(), IngestError> {
+        loop {
+            let Source::Decompressed(state) = &mut self.source else { return Ok(()) };
+            match state.decompressor.read(&mut state.buffer) {
+                Ok(count) => {
+                    state.ready = 0..count;
+                    state.bytes += count as u64;
+                    return match self.limits.decompressed_bytes_max {
+                        Some(bytes_max) if state.bytes > bytes_max => {
+                            Err(IngestError::DecompressedTooLarge { bytes_max })
+                        }
+                        _ => Ok(()),
+                    };
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let sent = self.next_sent().await?;
+                    let Source::Decompressed(state) = &mut self.source else { return Ok(()) };
+                    match sent {
+                        Some(chunk) => state.decompressor.feed(chunk),
+                        None => state.decompressor.end(),
+                    }
+                }
+                Err(error) => {
+                    let reason = match error.kind() {
+                        io::ErrorKind::UnexpectedEof => "it is cut off".to_owned(),
+                        _ => error.to_string(),
+                    };
+                    return Err(IngestError::Undecodable { encoding: state.encoding, reason });
+                }
+            }
+        }
+    }
+
+    async fn next_sent(&mut self) -> Result<Option<Bytes>, IngestError> {
+        let waited = self.limits.stall;
+        loop {
+            let frame = tokio::time::timeout(waited, self.body.frame())
+                .await
+                .map_err(|_| IngestError::Stalled { waited })?;
+            let Some(frame) = frame else {
+                self.finished = true;
+                return Ok(None);
+            };
+            let frame = frame.map_err(|error| IngestError::Broken { reason: error.to_string() })?;
+            // Trailers say nothing that ingestion needs.
+            let Ok(data) = frame.into_data() else { continue };
+            self.sent_bytes += data.len() as u64;
+            check(self.sent_bytes, self.limits.sent_bytes_max)?;
+            if !data.is_empty() {
+                return Ok(Some(data));
+            }
+        }
+    }
+}
+
+fn check(bytes: u64, bytes_max: Option<u64>) -> Result<(), IngestError> {
+    match bytes_max {
+        Some(bytes_max) if bytes > bytes_max => Err(IngestError::BodyTooLarge { bytes_max }),
+        _ => Ok(()),
+    }
+}

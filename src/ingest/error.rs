@@ -1,0 +1,81 @@
+//! Why a request was not ingested.
+
+use std::time::Duration;
+
+use super::compression::Encoding;
+use crate::log::AppendError;
+use crate::metrics::Refusal;
+use crate::stream::LineError;
+
+/// Why a request was not ingested. Nothing of it was.
+#[derive(thiserror::Error, Debug)]
+pub enum IngestError {
+    /// A line is not an event of the stream.
+    #[error("{0}")]
+    Line(LineError),
+    /// A line is over `limits.line`.
+    #[error("line {line} is longer than {bytes_max} bytes, which is `limits.line`")]
+    LineTooLong {
+        /// Its number in the body, from 1.
+        line: u64,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The body is over `limits.body`.
+    #[error("the body is longer than {bytes_max} bytes, which is `limits.body`; send it in parts")]
+    BodyTooLarge {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The body is over `limits.decompressed`.
+    #[error(
+        "the body is longer than {bytes_max} bytes once decompressed, which is \
+         `limits.decompressed`; send it in parts"
+    )]
+    DecompressedTooLarge {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// Nothing of the body came for `limits.stall`.
+    #[error("nothing of the body came for {waited:?}, which is `limits.stall`")]
+    Stalled {
+        /// The limit.
+        waited: Duration,
+    },
+    /// The connection broke, or the body's framing is wrong.
+    #[error("the body broke off: {reason}")]
+    Broken {
+        /// What the connection said.
+        reason: String,
+    },
+    /// The body is not what its `Content-Encoding` says, or is cut off.
+    #[error("the body is not {encoding}, or is damaged: {reason}")]
+    Undecodable {
+        /// What it should be.
+        encoding: Encoding,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The log doesn't take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl IngestError {
+    /// What the metrics count it as.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Line(_) | Self::Undecodable { .. } => Refusal::Invalid,
+            Self::LineTooLong { .. }
+            | Self::BodyTooLarge { .. }
+            | Self::DecompressedTooLarge { .. } => Refusal::TooLarge,
+            Self::Stalled { .. } => Refusal::Stalled,
+            Self::Broken { .. } => Refusal::Broken,
+            Self::Append(AppendError::Busy | AppendError::LogFull) => Refusal::Busy,
+            Self::Append(AppendError::DiskFull | AppendError::UploadHoldsLog) => Refusal::DiskFull,
+            Self::Append(AppendError::Failed(_) | AppendError::ShuttingDown) => {
+                Refusal::Unavailable
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! From a body to a committed request.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body::Body;
+use tokio::sync::{mpsc, oneshot};
+
+use super::body::BodyReader;
+use super::cutter::{Cutter, Piece};
+use super::error::IngestError;
+use super::intake::Intake;
+use crate::log::{AppendError, Lines, Log, Lsn, Outcome, Permit, Request};
+use crate::stream::FrameContext;
+use crate::time::Timestamp;
+
+/// Frames of one request that are being decoded while the next one is read.
+pub const FRAMES_AHEAD: usize = 4;
+/// A body up to this is decoded where it was read: handing it to the pool and back would take
+/// longer.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// What became of a body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ingested {
+    /// Its events.
+    pub accepted: u64,
+    /// A sink that has read up to here has all of them.
+    pub position: Lsn,
+}
+
+/// Ingests a body into the stream: all of it or, on any error, nothing. Dropping the future aborts
+/// the request.
+pub async fn ingest<B>(
+    intake: &Arc<Intake>,
+    log: &Log,
+    body: &mut BodyReader<B>,
+) -> Result<Ingested, IngestError>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
+    let cutter = Cutter::new(intake.frame_bytes(), intake.limits.line_bytes_max);
+    let mut feed = Feed { log, body, cutter, permit: None };
+    let first = feed.next().await?;
+    let nothing = || Ingested { accepted: 0, position: log.durable_end() };
+    if first.piece.payload.is_empty() {
+        return Ok(nothing());
+    }
+    let request = log.begin(intake.id);
+    let origin = Origin { arrival: request.arrival(), seed: request.seed() };
+    if !first.piece.last {
+        return pipeline(intake, request, origin, feed, first).await;
+    }
+    let job = Job { intake: intake.clone(), origin, piece: first.piece };
+    let lines = if job.piece.payload.len() <= INLINE_BYTES_MAX {
+        job.run()?
+    } else {
+        decoded(job.spawn()).await?
+    };
+    if lines.events() == 0 {
+        return Ok(nothing());
+    }
+    let events = lines.events().into();
+    commit(request, lines, first.permit, events).await
+}
+
+/// Reads, decodes and writes at the same time, for a body of more than one frame.
+async fn pipeline<B>(
+    intake: &Arc<Intake>,
+    mut request: Request,
+    origin: Origin,
+    mut feed: Feed<'_, B>,
+    first: Framed,
+) -> Result<Ingested, IngestError>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
+    let (to_write, mut decoding) = mpsc::channel(FRAMES_AHEAD);
+    let read = async move {
+        let mut next = first;
+        loop {
+            let Framed { piece, permit } = next;
+            let last = piece.last;
+            let job = Job { intake: intake.clone(), origin, piece };
+            let sent = to_write.send((job.spawn(), permit, last)).await;
+            // When nobody receives any more, writing has failed, and says why.
+            if last || sent.is_err() {
+                return Ok(());
+            }
+            next = feed.next().await?;
+        }
+    };
+    let write = async move {
+        let mut events = 0;
+        while let Some((job, permit, last)) = decoding.recv().await {
+            let mut lines = decoded(job).await?;
+            lines.set_first_event(events);
+            events += u64::from(lines.events());
+            if last {
+                return commit(request, lines, permit, events).await;
+            }
+            request.write(lines, permit).await?;
+        }
+        // Reading has failed, and its error comes first.
+        Err(IngestError::Broken { reason: "it could not be read to its end".to_owned() })
+    };
+    let ((), ingested) = tokio::try_join!(read, write)?;
+    Ok(ingested)
+}
+
+async fn commit(
+    request: Request,
+    lines: Lines,
+    permit: Permit,
+    events: u64,
+) -> Result<Ingested, IngestError> {
+    let outcome = Outcome { events, rejected: 0, key: None };
+    let committed = request.commit(lines, permit, outcome).await?;
+    Ok(Ingested { accepted: events, position: committed.lsn })
+}
+
+/// A frame's lines, with room for them in the log.
+struct Framed {
+    piece: Piece,
+    permit: Permit,
+}
+
+/// A body as frames.
+struct Feed<'a, B> {
+    log: &'a Log,
+    body: &'a mut BodyReader<B>,
+    cutter: Cutter,
+    permit: Option<Permit>,
+}
+
+impl<B> Feed<'_, B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
+    /// The next frame; the last one says so, and may be empty.
+    async fn next(&mut self) -> Result<Framed, IngestError> {
+        loop {
+            let there = self.body.fill().await?;
+            if there.is_empty() {
+                return Ok(Framed { piece: self.cutter.finish(), permit: self.permit(0).await? });
+            }
+            if !self.cutter.is_full() {
+                let taken = self.cutter.take(there);
+                self.body.consume(taken);
+                continue;
+            }
+            let there = there.len();
+            if let Some(piece) = self.cutter.cut()? {
+                let left = self.cutter.left_bytes();
+                return Ok(Framed { piece, permit: self.permit(left).await? });
+            }
+            let bytes = self.cutter.growth_bytes(there, self.body.bytes_left());
+            let more = self.log.admit(bytes).await?;
+            match &mut self.permit {
+                Some(permit) => permit.merge(more),
+                None => self.permit = Some(more),
+            }
+            self.cutter.grow(bytes);
+        }
+    }
+
+    /// The permit of what was cut; `left` bytes of it stay with what is left.
+    async fn permit(&mut self, left: usize) -> Result<Permit, IngestError> {
+        let Some(mut permit) = self.permit.take() else {
+            return Ok(self.log.admit(0).await?);
+        };
+        self.permit = permit.split(left);
+        Ok(permit)
+    }
+}
+
+/// What the log has fixed about a request.
+#[derive(Clone, Copy)]
+struct Origin {
+    arrival: Timestamp,
+    seed: u64,
+}
+
+/// A frame to be decoded and summed up.
+struct Job {
+    intake: Arc<Intake>,
+    origin: Origin,
+    piece: Piece,
+}
+
+type Decoding = oneshot::Receiver<Result<Lines, IngestError>>;
+
+impl Job {
+    fn run(self) -> Result<Lines, IngestError> {
+        let Piece { payload, first_line, .. } = self.piece;
+        let Origin { arrival, seed } = self.origin;
+        let context = FrameContext { arrival, seed, first_line };
+        let rows = self
+            .intake
+            .decoder
+            .decode(payload.clone(), &context)
+            .map_err(|error| self.intake.line_error(error, &payload, first_line))?;
+        self.intake.note_unknown_fields(&rows);
+        Ok(Lines::new(payload, Arc::new(rows), first_line, 0))
+    }
+
+    /// Runs on the pool that all decoding shares.
+    fn spawn(self) -> Decoding {
+        let (answer, decoding) = oneshot::channel();
+        rayon::spawn_fifo(move || {
+            // The request may have failed while this waited.
+            if !answer.is_closed() {
+                let _ = answer.send(self.run());
+            }
+        });
+        decoding
+    }
+}
+
+async fn decoded(decoding: Decoding) -> Result<Lines, IngestError> {
+    decoding.await.unwrap_or_else(|_| {
+        Err(AppendError::Failed("a decoding thread ended without an answer".to_owned()).into())
+    })
+}

@@ -1,0 +1,126 @@
+//! What the routes share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use super::problem::Problem;
+use super::statistics::{self, Statistics};
+use crate::config::{Config, StreamConfig};
+use crate::disk::Disk;
+use crate::ingest::{BodyLimits, Intake};
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::sinks::Sinks;
+use crate::sinks::windows::Windows;
+
+/// What the routes share: there from the first moment, while the log may still be opening.
+#[derive(Debug)]
+pub struct App {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) statistics: Statistics,
+    pub(super) limits: BodyLimits,
+    pub(super) streams: Vec<StreamConfig>,
+    pub(super) started: Instant,
+    ready: OnceLock<Ready>,
+    ending: AtomicBool,
+}
+
+/// What is there once the log is open.
+#[derive(Debug)]
+pub struct Ready {
+    /// The log.
+    pub log: Log,
+    /// Streams by name, as requests are ingested into them.
+    pub intakes: HashMap<String, Arc<Intake>>,
+    /// The pairs of sink and stream.
+    pub sinks: Arc<Sinks>,
+    /// The windows of the streams that have them, by the stream's name.
+    pub windows: HashMap<String, Arc<Windows>>,
+    /// The disk that outputs are on.
+    pub disk: Arc<dyn Disk>,
+}
+
+impl App {
+    /// The state of a daemon that has just started.
+    pub fn new(config: &Config, metrics: Arc<Metrics>) -> Self {
+        Self {
+            statistics: Statistics::new(),
+            metrics,
+            limits: BodyLimits {
+                sent_bytes_max: config.limits.body_bytes_max,
+                decompressed_bytes_max: config.limits.decompressed_bytes_max,
+                stall: config.limits.stall,
+            },
+            streams: config.streams.clone(),
+            started: Instant::now(),
+            ready: OnceLock::new(),
+            ending: AtomicBool::new(false),
+        }
+    }
+
+    /// The log is open: requests are taken from now on. Only the first call counts.
+    pub fn set_ready(&self, ready: Ready) {
+        let _ = self.ready.set(ready);
+    }
+
+    /// The daemon is about to end: nothing new is taken.
+    pub fn set_ending(&self) {
+        self.ending.store(true, Ordering::Release);
+    }
+
+    /// Notes for the statistics, for ever, how much has come.
+    pub(super) async fn sample(&self) {
+        let mut steps = tokio::time::interval(statistics::STEP);
+        loop {
+            steps.tick().await;
+            self.statistics.sample(&self.metrics);
+        }
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+
+    /// What a route needs that reads.
+    pub(super) fn ready(&self) -> Result<&Ready, Problem> {
+        self.ready.get().ok_or_else(|| Problem::unavailable("windrow is still opening its log"))
+    }
+
+    /// What a route needs that writes.
+    pub(super) fn taking(&self) -> Result<&Ready, Problem> {
+        if self.is_ending() {
+            return Err(crate::log::AppendError::ShuttingDown.into());
+        }
+        self.ready()
+    }
+
+    pub(super) fn stream(&self, name: &str) -> Result<&StreamConfig, Problem> {
+        self.streams.iter().find(|stream| stream.name == name).ok_or_else(|| no_stream(self, name))
+    }
+}
+
+impl Ready {
+    pub(super) fn intake<'a>(&'a self, app: &App, name: &str) -> Result<&'a Arc<Intake>, Problem> {
+        self.intakes.get(name).ok_or_else(|| no_stream(app, name))
+    }
+
+    /// The windows of a stream, which may not exist, or have none.
+    pub(super) fn windows<'a>(
+        &'a self,
+        app: &App,
+        name: &str,
+    ) -> Result<&'a Arc<Windows>, Problem> {
+        let sinks = &app.stream(name)?.sinks;
+        self.windows.get(name).ok_or_else(|| {
+            let sinks = sinks.join(", ");
+            Problem::not_found(format!("the stream `{name}` has no windows: its sinks are {sinks}"))
+        })
+    }
+}
+
+fn no_stream(app: &App, name: &str) -> Problem {
+    let names: Vec<_> = app.streams.iter().map(|stream| stream.name.as_str()).collect();
+    Problem::not_found(format!("there is no stream `{name}`; there are {}", names.join(", ")))
+}

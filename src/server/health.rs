@@ -1,0 +1,165 @@
+//! `/health`, `/health/live`, `/health/ready`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::app::{App, Ready};
+use crate::log::{Lsn, SpaceState};
+use crate::sinks::PairHealth;
+
+/// What the daemon can say of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    /// Everything goes on.
+    Ok,
+    /// Requests are taken, or will be by themselves, but something needs a look.
+    Degraded,
+    /// Requests are not taken.
+    Failing,
+}
+
+#[derive(Debug, Serialize)]
+struct Health {
+    status: Status,
+    version: &'static str,
+    uptime_seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<LogHealth>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sinks: Option<Vec<PairHealth>>,
+}
+
+#[derive(Debug, Serialize)]
+struct LogHealth {
+    durable_end: Lsn,
+    oldest: Lsn,
+    segments: usize,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free_bytes: Option<u64>,
+    in_flight_bytes: u64,
+    space: &'static str,
+    /// The pair of sink and stream without which more of the log could be removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_by: Option<HeldBy>,
+}
+
+#[derive(Debug, Serialize)]
+struct HeldBy {
+    sink: &'static str,
+    stream: String,
+    restart: Lsn,
+}
+
+/// Whether the process is alive: it answers, so it is.
+pub(super) async fn live(State(app): State<Arc<App>>) -> Response {
+    answer(&Health::new(&app, Status::Ok, None))
+}
+
+/// Whether requests are taken.
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
+    answer(&match failing(&app) {
+        Some(reason) => Health::new(&app, Status::Failing, Some(reason)),
+        None => Health::new(&app, Status::Ok, None),
+    })
+}
+
+/// Everything.
+pub(super) async fn overall(State(app): State<Arc<App>>) -> Response {
+    let failing = failing(&app);
+    let Ok(ready) = app.ready() else {
+        return answer(&Health::new(&app, Status::Failing, failing));
+    };
+    let sinks = ready.sinks.health();
+    let space = ready.log.space();
+    let stuck = sinks.iter().find(|pair| !pair.is_ok());
+    let (status, reason) = match (failing, space, stuck) {
+        (Some(reason), ..) => (Status::Failing, Some(reason)),
+        (None, SpaceState::DiskFull, _) => {
+            let reason = "the log's file system has less than `wal.reserve` free: requests get 507";
+            (Status::Degraded, Some(reason.to_owned()))
+        }
+        (None, SpaceState::LogFull, _) => {
+            let reason = "the log stands at `wal.max`: requests get 429";
+            (Status::Degraded, Some(reason.to_owned()))
+        }
+        (None, SpaceState::Enough, Some(pair)) => {
+            let reason = format!("the sink `{}` of `{}` doesn't go on", pair.sink, pair.stream);
+            (Status::Degraded, Some(reason))
+        }
+        (None, SpaceState::Enough, None) => (Status::Ok, None),
+    };
+    let log = Some(LogHealth::of(ready));
+    answer(&Health { log, sinks: Some(sinks), ..Health::new(&app, status, reason) })
+}
+
+/// Why requests are not taken.
+fn failing(app: &App) -> Option<String> {
+    if app.is_ending() {
+        return Some("shutting down".to_owned());
+    }
+    match app.ready() {
+        Err(_) => Some("opening the log".to_owned()),
+        Ok(ready) => ready.log.failed().map(|reason| format!("the log has failed: {reason}")),
+    }
+}
+
+fn answer(health: &Health) -> Response {
+    let status = match health.status {
+        Status::Ok | Status::Degraded => StatusCode::OK,
+        Status::Failing => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = (status, Json(health)).into_response();
+    // A proxy that remembers how somebody felt helps nobody.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if health.status == Status::Failing {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+impl Health {
+    fn new(app: &App, status: Status, reason: Option<String>) -> Self {
+        Self {
+            status,
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_seconds: app.started.elapsed().as_secs_f64(),
+            reason,
+            log: None,
+            sinks: None,
+        }
+    }
+}
+
+impl LogHealth {
+    fn of(ready: &Ready) -> Self {
+        let usage = ready.log.usage();
+        let held_by = ready.sinks.holding().map(|(pair, restart)| HeldBy {
+            sink: pair.sink(),
+            stream: pair.stream().to_owned(),
+            restart,
+        });
+        Self {
+            durable_end: usage.durable_end,
+            oldest: usage.oldest,
+            segments: usage.segments,
+            bytes: usage.bytes,
+            free_bytes: Some(usage.free_bytes).filter(|bytes| *bytes != u64::MAX),
+            in_flight_bytes: usage.in_flight_bytes,
+            space: match usage.space {
+                SpaceState::Enough => "enough",
+                SpaceState::LogFull => "log_full",
+                SpaceState::DiskFull => "disk_full",
+            },
+            held_by,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `GET /metrics`: Prometheus text, or the statistics as JSON.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, header};
+use serde::Deserialize;
+
+use super::app::{App, Ready};
+use super::problem::Problem;
+use crate::metrics::Metrics;
+
+/// The version of the text format that Prometheus asks for.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Parameters {
+    format: Option<String>,
+}
+
+/// The metrics, in the format that the query or `Accept` asks for.
+pub(super) async fn metrics(
+    State(app): State<Arc<App>>,
+    Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let json = match parameters.format.as_deref() {
+        None => accepts_json(&headers),
+        Some("json") => true,
+        Some("text" | "prometheus") => false,
+        Some(other) => {
+            let detail = format!("`format` must be `json` or `text`, not `{other}`");
+            return Err(Problem::parameter("format", detail));
+        }
+    };
+    if let Ok(ready) = app.ready() {
+        observe(&app.metrics, ready);
+    }
+    if json {
+        return Ok(Json(app.statistics.figures(&app.metrics)).into_response());
+    }
+    let text = app.metrics.text().map_err(|error| Problem::internal(error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
+}
+
+/// JSON is asked for by name: Prometheus and browsers take anything, and mean the text.
+fn accepts_json(headers: &HeaderMap) -> bool {
+    headers.get_all(header::ACCEPT).iter().any(|value| {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .filter_map(|range| range.split(|byte| *byte == b';').next())
+            .any(|media| media.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+    })
+}
+
+/// Brings the gauges up to date that nobody sets as things happen.
+fn observe(metrics: &Metrics, ready: &Ready) {
+    let usage = ready.log.usage();
+    metrics.log.bytes.set(usage.bytes as i64);
+    metrics.log.segments.set(usage.segments as i64);
+    metrics.log.durable_lsn.set(usage.durable_end.0 as i64);
+    metrics.log.in_flight_bytes.set(usage.in_flight_bytes as i64);
+    if usage.free_bytes != u64::MAX {
+        metrics.log.free_bytes.set(usage.free_bytes as i64);
+    }
+    ready.sinks.observe();
+}

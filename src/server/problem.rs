@@ -1,0 +1,186 @@
+//! Errors as problem documents (RFC 9457).
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::ingest::IngestError;
+use crate::log::AppendError;
+
+/// When to come back where it may well be over in a moment.
+const RETRY_SOON_SECONDS: u32 = 1;
+/// When to come back where something must catch up or be freed first.
+const RETRY_LATER_SECONDS: u32 = 10;
+
+/// An error as a client sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    line: Option<u64>,
+    field: Option<String>,
+    retry_after_seconds: Option<u32>,
+}
+
+/// The document. `message` repeats `detail` for clients that look there.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: String) -> Self {
+        let (line, field, retry_after_seconds) = (None, None, None);
+        Self { status, kind, title, detail, line, field, retry_after_seconds }
+    }
+
+    fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..self }
+    }
+
+    /// Nothing has that name or route: 404.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail.into())
+    }
+
+    /// The route exists, for other methods: 405. The router adds `Allow`.
+    pub fn method_not_allowed(detail: impl Into<String>) -> Self {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        Self::new(status, "method-not-allowed", "Method not allowed", detail.into())
+    }
+
+    /// A parameter of the query is wrong: 400.
+    pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        let problem =
+            Self::new(StatusCode::BAD_REQUEST, "bad-parameter", "Bad parameter", detail.into());
+        Self { field: Some(name.to_owned()), ..problem }
+    }
+
+    /// The `Content-Type` or `Content-Encoding` isn't taken: 415.
+    pub fn unsupported(detail: impl Into<String>) -> Self {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, "unsupported-media-type", "Unsupported media type", detail.into())
+    }
+
+    /// Not now, but soon: 503.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self::new(status, "unavailable", "Not available now", detail.into())
+            .retry_after(RETRY_SOON_SECONDS)
+    }
+
+    /// Something failed that should not have: 500.
+    pub fn internal(detail: impl Into<String>) -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self::new(status, "internal", "Internal error", detail.into())
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What went wrong, in one sentence.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl From<IngestError> for Problem {
+    fn from(error: IngestError) -> Self {
+        let detail = error.to_string();
+        let bad = |kind, title| Self::new(StatusCode::BAD_REQUEST, kind, title, detail.clone());
+        let too_large =
+            |kind, title| Self::new(StatusCode::PAYLOAD_TOO_LARGE, kind, title, detail.clone());
+        match error {
+            IngestError::Line(line) => {
+                Self { line: Some(line.line), field: line.field, ..bad("bad-line", "Bad line") }
+            }
+            IngestError::LineTooLong { line, .. } => {
+                Self { line: Some(line), ..too_large("line-too-long", "Line too long") }
+            }
+            IngestError::BodyTooLarge { .. } | IngestError::DecompressedTooLarge { .. } => {
+                too_large("body-too-large", "Body too large")
+            }
+            IngestError::Stalled { .. } => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, "stalled", "Body stalled", detail)
+            }
+            IngestError::Broken { .. } => bad("broken-body", "Body broke off"),
+            IngestError::Undecodable { .. } => bad("bad-encoding", "Body can't be decompressed"),
+            IngestError::Append(error) => error.into(),
+        }
+    }
+}
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AppendError::Busy => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Too much in flight", detail)
+                    .retry_after(RETRY_SOON_SECONDS)
+            }
+            AppendError::LogFull => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "log-full", "The log is full", detail)
+                    .retry_after(RETRY_LATER_SECONDS)
+            }
+            AppendError::DiskFull => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk-full", "The disk is full", detail)
+                    .retry_after(RETRY_LATER_SECONDS)
+            }
+            AppendError::UploadHoldsLog => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "upload-too-long-for-the-log",
+                "The upload fills the log",
+                detail,
+            ),
+            AppendError::Failed(_) => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Self::new(status, "log-failed", "The log has failed", detail)
+                    .retry_after(RETRY_LATER_SECONDS)
+            }
+            AppendError::ShuttingDown => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Self::new(status, "shutting-down", "Shutting down", detail)
+                    .retry_after(RETRY_SOON_SECONDS)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let document = Document {
+            kind: format!("urn:windrow:problem:{}", self.kind),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            message: &self.detail,
+            line: self.line,
+            field: self.field.as_deref(),
+        };
+        // Strings and numbers always encode.
+        let json = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = Response::new(Body::from(json));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        let media = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, media);
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

