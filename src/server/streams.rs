@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::read_your_writes;
 use crate::config::StreamConfig;
 use crate::log::{CloseReason, CloseRecord};
-use crate::sinks::windows::Windows;
+use crate::sinks::windows::{Page, Windows};
 use crate::stream::Column;
 
 /// Committed windows in one answer, unless `limit` says otherwise.
@@ -60,33 +60,47 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
 
 /// Which part of a listing is asked for.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Page {
+pub(super) struct Part {
     position: Option<String>,
     limit: Option<String>,
     cursor: Option<String>,
+}
+
+impl Part {
+    fn page(&self) -> Result<Page, Problem> {
+        let limit = match self.limit.as_deref().map(str::parse::<usize>) {
+            None => LIMIT_DEFAULT,
+            Some(Ok(limit @ 1..=LIMIT_MAX)) => limit,
+            Some(_) => {
+                let detail = format!("`limit` must be a number from 1 to {LIMIT_MAX}");
+                return Err(Problem::parameter("limit", detail));
+            }
+        };
+        match &self.cursor {
+            None => Ok(Page::newest(limit)),
+            Some(cursor) => Page::at(cursor, limit).ok_or_else(|| {
+                let detail = "`cursor` must be what an earlier answer had as `next`";
+                Problem::parameter("cursor", detail)
+            }),
+        }
+    }
 }
 
 /// Committed windows, newest first, and the open ones.
 pub(super) async fn windows(
     State(app): State<Arc<App>>,
     Path(stream): Path<String>,
-    Query(page): Query<Page>,
+    Query(part): Query<Part>,
 ) -> Result<Response, Problem> {
     let ready = app.ready()?;
     let windows = ready.windows(&app, &stream)?.clone();
-    let limit = match page.limit.as_deref().map(str::parse::<usize>) {
-        None => LIMIT_DEFAULT,
-        Some(Ok(limit @ 1..=LIMIT_MAX)) => limit,
-        Some(_) => {
-            let detail = format!("`limit` must be a number from 1 to {}", LIMIT_MAX);
-            return Err(Problem::parameter("limit", detail));
-        }
-    };
-    read_your_writes::wait_for(ready, Windows::NAME, &stream, page.position.as_deref()).await?;
-    let _ = (limit, page.cursor);
-    let (rows, open) = windows.live();
-    Ok(Json(json!({ "stream": stream, "rows": rows, "committed": [], "open": open, "next": null }))
-        .into_response())
+    let page = part.page()?;
+    read_your_writes::wait_for(ready, Windows::NAME, &stream, part.position.as_deref()).await?;
+    match tokio::task::spawn_blocking(move || windows.listing(&page)).await {
+        Ok(Ok(listing)) => Ok(Json(listing).into_response()),
+        Ok(Err(error)) => Err(Problem::internal(error.to_string())),
+        Err(error) => Err(Problem::internal(format!("reading the manifest: {error}"))),
+    }
 }
 
 /// Commits the open window, if there is one, and answers when that is done or, when the sink doesn't

@@ -313,14 +313,13 @@ impl LogLines {
     }
 }
 
-/// The start-up line is `{"…","fields":{"message":"listening","address":"127.0.0.1:8080"}}`.
+/// The start-up line is `{…,"message":"listening","address":"127.0.0.1:8080"}`.
 fn announced_address(line: &str) -> Option<SocketAddr> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    let fields = line.get("fields")?;
-    if fields.get("message")? != "listening" {
+    if line.get("message")? != "listening" {
         return None;
     }
-    fields.get("address")?.as_str()?.parse().ok()
+    line.get("address")?.as_str()?.parse().ok()
 }
 
 /// A line of `user-events`, without its end.
