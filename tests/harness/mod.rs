@@ -313,13 +313,14 @@ impl LogLines {
     }
 }
 
-/// The start-up line is `{…,"message":"listening","address":"127.0.0.1:8080"}`.
+/// The start-up line is `{"…","fields":{"message":"listening","address":"127.0.0.1:8080"}}`.
 fn announced_address(line: &str) -> Option<SocketAddr> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    if line.get("message")? != "listening" {
+    let fields = line.get("fields")?;
+    if fields.get("message")? != "listening" {
         return None;
     }
-    line.get("address")?.as_str()?.parse().ok()
+    fields.get("address")?.as_str()?.parse().ok()
 }
 
 /// A line of `user-events`, without its end.
