@@ -21,7 +21,8 @@ const READ_AHEAD_ITEMS: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct ReadAhead {
     entries: VecDeque<Entry>,
-    raw_bytes: usize,
+    /// Bytes of lines that are being decoded, or are decoded and not taken yet.
+    pub raw_bytes: usize,
 }
 
 #[derive(Debug)]

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::ahead::READ_AHEAD_BYTES;
 use super::{AtRest, Item, ReadError, Reader, Source};
 use crate::disk::{Disk, SimDisk};
+use crate::log::frame::FRAME_TARGET_BYTES;
 use crate::log::rig::{DIR, Rig, Upload, batches, now, numbers, options};
 use crate::log::scan::LogDir;
 use crate::log::segment::{SegmentHeader, segment_name};
@@ -31,6 +33,8 @@ impl History {
     /// Reads until nothing more is durable.
     fn read(&mut self, reader: &mut Reader) -> Result<(), ReadError> {
         while let Some(item) = reader.next()? {
+            // L10: the last frame crosses the line, and no other one is begun behind it.
+            assert!(reader.ahead.raw_bytes < READ_AHEAD_BYTES + FRAME_TARGET_BYTES);
             match item {
                 Item::Events(events) => {
                     for (row, n) in (events.from_row..).zip(numbers(&events.rows, events.from_row))
@@ -265,6 +269,7 @@ fn several_segments() -> Rig {
     rig
 }
 
+/// L10, too: see [`History::read`].
 #[test]
 fn a_request_larger_than_the_tail_is_read_from_disk_in_order() {
     let mut rig = Rig::open(
