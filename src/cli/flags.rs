@@ -16,9 +16,14 @@ pub fn all() -> impl Iterator<Item = Arg> {
     KEYS.iter().map(flag)
 }
 
-/// Flags for the keys that say where the data is.
+/// Flags for the keys that say where the data is, also behind a subcommand's own subcommands.
 pub fn of_data() -> impl Iterator<Item = Arg> {
-    KEYS.iter().filter(|key| OF_DATA.contains(&key.name)).map(flag)
+    KEYS.iter().filter(|key| OF_DATA.contains(&key.name)).map(|key| flag(key).global(true))
+}
+
+/// A flag for the key that says where the daemon listens.
+pub fn listen() -> impl Iterator<Item = Arg> {
+    KEYS.iter().filter(|key| key.name == "listen").map(flag)
 }
 
 /// Flags for those keys of streams that `arguments` name: `--streams-user-events-windows-length`.

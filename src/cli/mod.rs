@@ -112,6 +112,7 @@ fn command(arguments: &[OsString]) -> clap::Command {
     for name in Command::CONFIGURED {
         command = command.mut_subcommand(name, |sub| sub.args(flags::all()).args(streams.clone()));
     }
+    command = command.mut_subcommand("health", |sub| sub.args(flags::listen()));
     for name in Command::OF_DATA {
         command = command.mut_subcommand(name, |sub| sub.args(flags::of_data()));
     }

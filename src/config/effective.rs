@@ -33,7 +33,7 @@ impl Effective {
                 let schema = &stream.schema;
                 match key.name {
                     "time" => entry.value = Some(quoted(&schema.columns()[schema.time()].name)),
-                    "columns" if entry.value.is_none() => entry.value = Some(columns(schema)),
+                    "columns" => entry.value = Some(columns(schema)),
                     _ => {}
                 }
                 entry
@@ -53,7 +53,7 @@ fn entry(settings: &Settings, name: String, key: &Key) -> Entry {
     Entry { key: name, value, origin: Origin::Default }
 }
 
-/// A built-in schema's columns. What is made where it is missing can be left out, so it has a `?`.
+/// A schema's columns. What is made where it is missing can be left out, so it has a `?`.
 fn columns(schema: &Schema) -> String {
     let pairs = schema.columns().iter().map(|column| {
         let optional = if column.optional || column.made.is_some() { "?" } else { "" };

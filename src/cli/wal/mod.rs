@@ -12,10 +12,7 @@ use super::data::DataDir;
 
 /// Arguments of `windrow wal`.
 #[derive(Args, Debug)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    after_help = "Example:\n  windrow wal ls --data-dir ./data"
-)]
+#[command(after_help = "Example:\n  windrow wal ls --data-dir ./data")]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
