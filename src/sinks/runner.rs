@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use super::status::{Condition, PairStatus, Pass};
 use super::{Backoff, Events, OpenSink, Sink, SinkError};
 use crate::log::{Item, Log, Lsn, Position, ReadError, Reader, SpaceState};
-use crate::metrics::SinkMetrics;
+use crate::metrics::{Metrics, RecoveryMetrics, SinkMetrics};
 use crate::stream::StreamId;
 use crate::time::Timestamp;
 
@@ -53,9 +53,23 @@ pub struct Runner {
     idle_bytes: u64,
     status: Arc<PairStatus>,
     metrics: SinkMetrics,
+    recovery: RecoveryMetrics,
     stop: Arc<AtomicBool>,
     backoff: Backoff,
     opened: Option<Opened>,
+}
+
+/// The pair that a runner runs.
+#[derive(Debug)]
+pub struct RunnerPair {
+    /// How its sink is opened.
+    pub sink: Arc<dyn OpenSink>,
+    /// The stream's number in the log.
+    pub stream: StreamId,
+    /// Where the sink begins if it has no state.
+    pub start: Position,
+    /// Where its state at rest stands.
+    pub durable: Position,
 }
 
 #[derive(Debug)]
@@ -87,18 +101,13 @@ pub enum Step {
 }
 
 impl Runner {
-    /// A runner for `sink`, whose state at rest stands at `durable`, and which begins at `start` if it
-    /// has none.
-    pub fn new(
-        log: Log,
-        stream: StreamId,
-        sink: Arc<dyn OpenSink>,
-        start: Position,
-        durable: Position,
-        metrics: SinkMetrics,
-        stop: Arc<AtomicBool>,
-    ) -> Self {
-        let status = PairStatus::new(sink.name(), sink.stream().to_owned(), durable);
+    /// A runner for a pair, until `stop` is set.
+    pub fn new(log: Log, pair: RunnerPair, metrics: &Metrics, stop: Arc<AtomicBool>) -> Self {
+        let RunnerPair { sink, stream, start, durable } = pair;
+        let (name, of) = (sink.name(), sink.stream());
+        let status = PairStatus::new(name, of.to_owned(), durable);
+        let recovery = metrics.recovery.clone();
+        let metrics = metrics.sink(name, of);
         let idle_bytes = log.segment_bytes() / 2;
         Self {
             status: Arc::new(status),
@@ -110,6 +119,7 @@ impl Runner {
             start,
             idle_bytes,
             metrics,
+            recovery,
             stop,
         }
     }
@@ -153,7 +163,7 @@ impl Runner {
     }
 
     /// Applies everything that is durable, and makes a checkpoint of it.
-    fn finish(&mut self) {
+    pub fn finish(&mut self) {
         let end = self.log.durable_end();
         while self.opened.is_some() {
             match self.step() {
@@ -236,11 +246,17 @@ impl Runner {
                     handed.events += count;
                     handed.arrival = Some(events.arrival);
                     sink.apply(&Events::from(&events))?;
+                    if events.commit < self.log.opened_at() {
+                        self.recovery.replayed_events.inc_by(count);
+                    }
                     self.metrics.applied.inc_by(count);
                 }
                 Some(Item::Committed(request)) => {
                     handed.arrival = Some(request.arrival);
                     sink.reached(&request.position)?;
+                    if request.position.commit < self.log.opened_at() {
+                        self.recovery.replayed_requests.inc();
+                    }
                 }
                 Some(Item::Control { control, position }) => {
                     *close_asked = None;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::runner::Runner;
+use super::runner::{Runner, RunnerPair};
 use super::start::StartFile;
 use super::{OpenSink, PairHealth, PairStatus, SinkError};
 use crate::log::{Held, Log, Lsn, Position};
@@ -31,8 +31,8 @@ impl Pair {
         Ok(position.map(|position| Held { what, position }))
     }
 
-    /// The runner of this pair. The log may take no request before all pairs have theirs: what comes
-    /// from then on is held for this pair, whether its sink can be opened or not.
+    /// What runs this pair until `stop` is set. The log may take no request before all pairs have their
+    /// runners: what comes from then on is held for them, whether their sinks can be opened or not.
     pub fn runner(
         &self,
         log: &Log,
@@ -44,10 +44,10 @@ impl Pair {
             return Err(SinkError::Other(format!("the log has no stream `{stream}`")));
         };
         let start = self.start(log)?;
-        // What the sink still needs must be known before the first one that is quicker trims.
+        // What the sink still needs must be known before another one, which is quicker, trims.
         let durable = self.sink.stored_position()?.unwrap_or(start);
-        let (log, sink, stop) = (log.clone(), Arc::clone(&self.sink), Arc::clone(stop));
-        Ok(Runner::new(log, id, sink, start, durable, metrics.sink(name, stream), stop))
+        let pair = RunnerPair { sink: Arc::clone(&self.sink), stream: id, start, durable };
+        Ok(Runner::new(log.clone(), pair, metrics, Arc::clone(stop)))
     }
 
     /// Where the sink begins if it has never run: where the pair was first configured, which is at
@@ -75,12 +75,11 @@ impl Sinks {
     /// Starts a thread for each pair. Once this has returned, the log may take requests.
     pub fn start(log: &Log, pairs: &[Pair], metrics: &Metrics) -> Result<Self, SinkError> {
         let stop = Arc::new(AtomicBool::new(false));
-        let runners = pairs.iter().map(|pair| pair.runner(log, metrics, &stop));
-        let runners = runners.collect::<Result<Vec<_>, _>>()?;
-        let statuses: Vec<_> = runners.iter().map(|runner| Arc::clone(runner.status())).collect();
+        let runners: Vec<_> =
+            pairs.iter().map(|pair| pair.runner(log, metrics, &stop)).collect::<Result<_, _>>()?;
+        let statuses: Arc<[_]> = runners.iter().map(|runner| Arc::clone(runner.status())).collect();
         let pairs = runners.iter().map(|runner| (Arc::clone(runner.status()), runner.metrics()));
         let pairs = pairs.collect();
-        let statuses: Arc<[Arc<PairStatus>]> = statuses.into();
         let mut threads = Vec::new();
         for runner in runners {
             let name = format!("{}-{}", runner.status().sink(), runner.status().stream());
@@ -169,9 +168,8 @@ impl Sinks {
     }
 }
 
-/// Trims the log below everything that any pair still needs (S5). Called whenever a position has
-/// become durable.
-pub fn trim(log: &Log, pairs: &[Arc<PairStatus>]) {
+/// Trims the log below everything that any pair still needs (S5).
+fn trim(log: &Log, pairs: &[Arc<PairStatus>]) {
     let Some(restart) = pairs.iter().map(|status| status.restart()).min() else { return };
     if let Err(error) = log.trim(restart) {
         // It is tried again with the next checkpoint, and `wal.max` is watched elsewhere.
