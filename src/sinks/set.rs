@@ -169,7 +169,7 @@ impl Sinks {
 }
 
 /// Trims the log below everything that any pair still needs (S5).
-fn trim(log: &Log, pairs: &[Arc<PairStatus>]) {
+pub fn trim(log: &Log, pairs: &[Arc<PairStatus>]) {
     let Some(restart) = pairs.iter().map(|status| status.restart()).min() else { return };
     if let Err(error) = log.trim(restart) {
         // It is tried again with the next checkpoint, and `wal.max` is watched elsewhere.
