@@ -39,7 +39,7 @@ impl Pair {
         metrics: &Metrics,
         stop: &Arc<AtomicBool>,
     ) -> Result<Runner, SinkError> {
-        let (name, stream) = (self.sink.name(), self.sink.stream());
+        let stream = self.sink.stream();
         let Some((id, _)) = log.stream(stream) else {
             return Err(SinkError::Other(format!("the log has no stream `{stream}`")));
         };
