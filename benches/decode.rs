@@ -1,14 +1,19 @@
 //! Lines into rows, on one core, beside what `serde_json` takes for the same lines.
+//!
+//! The rates are of elements, which are lines: those of `user-events` as they are, and as other
+//! clients send them. The last shape is one that only the reference path reads.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "criterion's macros; a bench")]
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use windrow::stream::{DecodeLimits, Decoder, FrameContext, Schema, UnknownFields};
 use windrow::time::Timestamp;
 
@@ -16,8 +21,8 @@ use windrow::time::Timestamp;
 #[allow(dead_code)]
 mod events;
 
-/// 1 MiB of them: a large frame.
-const LINES: usize = 4096;
+/// 256 KiB of them: what a frame gathers.
+const LINES: usize = 1024;
 
 /// The least that `serde_json` can be asked for: every field by its type, nothing copied.
 #[derive(Deserialize)]
@@ -33,25 +38,47 @@ struct UserEvent<'a> {
     credits: f64,
 }
 
+/// Fields in the order of their names, as clients send them that keep them in a sorted map.
+fn sorted(lines: &str) -> String {
+    let sorted = |line: &str| {
+        let fields: BTreeMap<&str, &RawValue> = serde_json::from_str(line).unwrap();
+        serde_json::to_string(&fields).unwrap()
+    };
+    lines.lines().map(sorted).collect::<Vec<_>>().join("\n")
+}
+
 fn decode(criterion: &mut Criterion) {
     let mut lines = events::Lines::new(LINES, 1);
     lines.stamp(0, Duration::from_millis(1));
-    let payload = Bytes::copy_from_slice(lines.text());
-
-    let mut group = criterion.benchmark_group("decode");
-    group.throughput(Throughput::Elements(LINES as u64));
+    let lines = std::str::from_utf8(lines.text()).unwrap();
 
     let schema = Arc::new(Schema::builtin("user-events").unwrap());
     let limits = DecodeLimits { line_bytes_max: 1 << 20 };
     let decoder = Decoder::new(schema, UnknownFields::Ignore, limits);
     let context = FrameContext { arrival: Timestamp::now(), seed: 1, first_line: 1 };
-    group.bench_function("windrow", |bencher| {
-        bencher.iter(|| decoder.decode(black_box(payload.clone()), &context).unwrap());
-    });
+
+    let mut group = criterion.benchmark_group("decode");
+    group.throughput(Throughput::Elements(LINES as u64));
+    for (shape, text) in [
+        ("windrow", lines.to_owned()),
+        (
+            "windrow, spaces as Python writes them",
+            lines.replace("\":", "\": ").replace(",\"", ", \""),
+        ),
+        ("windrow, fields sorted by name", sorted(lines)),
+        ("windrow, an unknown field", lines.replace(",\"id\"", ",\"request\":\"r-1\",\"id\"")),
+        ("windrow, an escape in a string", lines.replace("\",\"credits", "\\t\",\"credits")),
+        ("windrow, by the reference", lines.replace("\"id\"", "\"\\u0069d\"")),
+    ] {
+        let payload = Bytes::from(text);
+        group.bench_function(shape, |bencher| {
+            bencher.iter(|| decoder.decode(black_box(payload.clone()), &context).unwrap());
+        });
+    }
 
     group.bench_function("serde_json, from bytes", |bencher| {
         bencher.iter(|| {
-            for line in payload.split_inclusive(|&byte| byte == b'\n') {
+            for line in lines.as_bytes().split_inclusive(|&byte| byte == b'\n') {
                 black_box(serde_json::from_slice::<UserEvent<'_>>(line).unwrap());
             }
         });
@@ -59,7 +86,8 @@ fn decode(criterion: &mut Criterion) {
 
     group.bench_function("serde_json, from text that simdutf8 has checked", |bencher| {
         bencher.iter(|| {
-            for line in simdutf8::basic::from_utf8(&payload).unwrap().split_inclusive('\n') {
+            let lines = simdutf8::basic::from_utf8(lines.as_bytes()).unwrap();
+            for line in lines.split_inclusive('\n') {
                 black_box(serde_json::from_str::<UserEvent<'_>>(line).unwrap());
             }
         });
@@ -67,5 +95,32 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode);
+/// What a request of one line costs, with everything that is made once for a payload.
+fn one_line(criterion: &mut Criterion) {
+    let mut lines = events::Lines::new(1, 1);
+    lines.stamp(0, Duration::ZERO);
+    let payload = Bytes::copy_from_slice(lines.text());
+    let schema = Arc::new(Schema::builtin("user-events").unwrap());
+    let decoder = Decoder::new(schema, UnknownFields::Ignore, DecodeLimits::OPEN);
+    let context = FrameContext { arrival: Timestamp::now(), seed: 1, first_line: 1 };
+    criterion.bench_function("one line alone", |bencher| {
+        bencher.iter_batched(
+            || payload.clone(),
+            |payload| decoder.decode(payload, &context).unwrap(),
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+fn timestamps(criterion: &mut Criterion) {
+    let text = "2024-07-07T00:36:10.719091325Z";
+    criterion.bench_function("timestamp, scanned", |bencher| {
+        bencher.iter(|| Timestamp::scan(black_box(text.as_bytes())));
+    });
+    criterion.bench_function("timestamp, parsed", |bencher| {
+        bencher.iter(|| Timestamp::parse(black_box(text)));
+    });
+}
+
+criterion_group!(benches, decode, one_line, timestamps);
 criterion_main!(benches);

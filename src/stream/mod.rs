@@ -6,6 +6,7 @@
 
 mod builtin;
 mod cell;
+mod cells;
 mod column_type;
 mod line_error;
 mod made;

@@ -13,10 +13,7 @@ mod key;
 mod nested;
 mod reference;
 mod scan;
-mod token;
-mod value;
-mod values;
-mod word;
+mod text;
 
 use std::sync::Arc;
 
@@ -24,6 +21,7 @@ use bytes::Bytes;
 
 use self::columns::Columns;
 use self::scan::Scan;
+use self::text::Text;
 use super::cell::PAYLOAD_BYTES_MAX;
 use super::line_error::Fault;
 use super::rows::RowsBuilder;
@@ -238,7 +236,7 @@ impl Decoder {
                         rows.set_time(context.arrival);
                     }
                 }
-                None => return Err(value::missing(column, rows.cell(at))),
+                None => return Err(reference::missing(column, rows.cell(at))),
             }
         }
         Ok(())
@@ -248,39 +246,6 @@ impl Decoder {
 fn too_much(what: &str, max: usize, found: usize) -> Fault {
     let expected = format!("at most {max} bytes of {what} in one piece");
     Fault::new(BadLine::TooLong, expected, format!("{found} bytes"))
-}
-
-/// A payload, checked once as UTF-8 up to where it stops to be that.
-struct Text<'a> {
-    valid: &'a str,
-    all: &'a [u8],
-}
-
-impl<'a> Text<'a> {
-    fn of(payload: &'a [u8]) -> Self {
-        let valid = simdutf8::basic::from_utf8(payload).unwrap_or_else(|_| {
-            // Once more, by the variant that says where: rare.
-            let valid = simdutf8::compat::from_utf8(payload).err().map_or(0, |e| e.valid_up_to());
-            std::str::from_utf8(&payload[..valid]).unwrap_or("")
-        });
-        Self { valid, all: payload }
-    }
-
-    /// Length of the byte-order mark.
-    fn mark_bytes(&self) -> usize {
-        if self.valid.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 }
-    }
-
-    /// The line at `at`, if it is text. Lines begin and end at character boundaries.
-    fn line(&self, at: usize, length: usize) -> Result<&'a str, Fault> {
-        self.valid.get(at..at + length).ok_or_else(|| {
-            let column = self.valid.len() - at + 1;
-            let byte = self.all.get(self.valid.len()).copied().unwrap_or(0);
-            let found =
-                format!("the byte 0x{byte:02x} at byte {column}, which begins no UTF-8 character");
-            Fault::new(BadLine::NotUtf8, "UTF-8 text", found)
-        })
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::cell::{Cell, Place};
+use super::cells::Cells;
 use crate::time::Timestamp;
 
 /// The decoded events of one frame: for each, its time and one cell a column, as spans of the raw
@@ -17,8 +18,7 @@ use crate::time::Timestamp;
 pub struct Rows {
     payload: Bytes,
     side: Vec<u8>,
-    columns: usize,
-    cells: Vec<Cell>,
+    cells: Cells,
     times: Vec<Timestamp>,
     first_line: u64,
     lines: u64,
@@ -57,7 +57,7 @@ impl Rows {
     /// Cells in a row.
     #[inline]
     pub fn columns(&self) -> usize {
-        self.columns
+        self.cells.columns()
     }
 
     /// Number of lines that were read, blank ones too.
@@ -88,15 +88,13 @@ impl Rows {
     /// If there is no such row or column.
     #[inline]
     pub fn cell_text(&self, row: usize, column: usize) -> Option<CellText<'_>> {
-        assert!(column < self.columns, "column {column} of {}", self.columns);
-        self.text_of(self.cells[row * self.columns + column])
+        self.text_of(self.cells.get(row, column))
     }
 
     /// The cells of a row in the order of the columns; cheaper than asking for each.
     #[inline]
-    pub fn row(&self, row: usize) -> impl ExactSizeIterator<Item = Option<CellText<'_>>> {
-        let begin = row * self.columns;
-        self.cells[begin..begin + self.columns].iter().map(|&cell| self.text_of(cell))
+    pub fn row(&self, row: usize) -> impl Iterator<Item = Option<CellText<'_>>> {
+        self.cells.row(row).map(|cell| self.text_of(cell))
     }
 
     /// The number of the event's line in the body, from 1.
@@ -123,7 +121,7 @@ impl Rows {
     pub fn heap_bytes(&self) -> usize {
         self.payload.len()
             + self.side.capacity()
-            + size_of::<Cell>() * self.cells.capacity()
+            + self.cells.heap_bytes()
             + size_of::<Timestamp>() * self.times.capacity()
             + size_of::<Blanks>() * self.blanks.capacity()
     }
@@ -160,8 +158,7 @@ impl RowsBuilder {
         let rows = Rows {
             payload: Bytes::new(),
             side: Vec::new(),
-            columns,
-            cells: Vec::new(),
+            cells: Cells::new(columns),
             times: Vec::new(),
             first_line,
             lines: 0,
@@ -175,7 +172,7 @@ impl RowsBuilder {
     /// Makes room for so many rows.
     pub(super) fn reserve(&mut self, rows: usize) {
         self.rows.times.reserve(rows);
-        self.rows.cells.reserve(rows * self.rows.columns);
+        self.rows.cells.reserve(rows);
     }
 
     /// The number of the line that is read next, in the body.
@@ -199,7 +196,7 @@ impl RowsBuilder {
     /// Takes the draft as the next row.
     #[inline]
     pub(super) fn take(&mut self) {
-        self.rows.cells.extend_from_slice(&self.draft);
+        self.rows.cells.push(&self.draft);
         self.rows.times.push(self.time);
         self.rows.lines += 1;
         self.side_taken = self.rows.side.len();
@@ -256,9 +253,9 @@ impl RowsBuilder {
     pub(super) fn finish(mut self, payload: Bytes) -> Rows {
         self.rows.payload = payload;
         // Room was made by a guess at the length of lines; a bad one isn't kept for long.
+        self.rows.cells.shrink();
         if self.rows.times.capacity() > 2 * self.rows.times.len() {
             self.rows.times.shrink_to_fit();
-            self.rows.cells.shrink_to_fit();
         }
         self.rows
     }

@@ -1,5 +1,7 @@
 //! What a line means: read by `serde_json`, each value checked against its column.
 
+mod value;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -7,11 +9,13 @@ use std::ops::Range;
 use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Decoder, nested, value};
+use super::{Decoder, nested};
 use crate::stream::cell::Cell;
 use crate::stream::line_error::{Fault, readable};
 use crate::stream::rows::{RowsBuilder, is_bare};
 use crate::stream::{BadLine, UnknownFields};
+
+pub(super) use value::missing;
 
 /// Reads `line`, which isn't blank and begins at `at` in the payload, into the rows' draft.
 pub(super) fn read_line(

@@ -4,8 +4,11 @@
 //! between fields. Where something is stranger than that it gives up on the line, and the reference
 //! decides: nothing is refused here. What it takes, the reference takes with the same result.
 
+mod token;
+mod value;
+mod word;
+
 use super::columns::Columns;
-use super::{token, values};
 use crate::stream::UnknownFields;
 use crate::stream::cell::Cell;
 use crate::stream::rows::RowsBuilder;
@@ -47,21 +50,21 @@ impl Scan<'_> {
         let mut there = 0;
         loop {
             let field = match self.expected(at, next) {
-                Some(value) => Field::Column(next, value),
+                Some(begin) => Field::Column(next, begin),
                 None => self.any_field(at, next, rows)?,
             };
             let end = match field {
-                Field::Column(column, value) => {
+                Field::Column(column, begin) => {
                     if rows.cell(column) != Cell::MISSING {
                         return None;
                     }
                     next = column + 1;
-                    match values::read(self.columns, self.text, value, column, rows) {
+                    match value::read(self.columns, self.text, begin, column, rows) {
                         Some(end) => {
                             there += 1;
                             end
                         }
-                        None => self.null(value, column, rows)?,
+                        None => self.null(begin, column, rows)?,
                     }
                 }
                 Field::Unknown(end) => end,
@@ -98,7 +101,7 @@ impl Scan<'_> {
             (Some(column), _) => Some(Field::Column(column, value)),
             (None, UnknownFields::Ignore) => {
                 rows.unknown(name);
-                values::unknown_end(self.text, value).map(Field::Unknown)
+                value::unknown_end(self.text, value).map(Field::Unknown)
             }
             (None, UnknownFields::Reject) => None,
         }
@@ -116,10 +119,13 @@ impl Scan<'_> {
     #[inline]
     fn behind_value(&self, end: usize) -> Option<Behind> {
         let bytes = self.text.as_bytes();
-        match bytes.get(end)? {
-            b',' => Some(Behind::Field(end + 1)),
-            b'}' => Some(Behind::Object(end + 1)),
-            b' ' | b'\t' | b'\r' => self.behind_value(token::behind_space(bytes, end)),
+        let at = match bytes.get(end)? {
+            b',' | b'}' => end,
+            _ => token::behind_space(bytes, end),
+        };
+        match bytes.get(at)? {
+            b',' => Some(Behind::Field(at + 1)),
+            b'}' => Some(Behind::Object(at + 1)),
             _ => None,
         }
     }

@@ -303,6 +303,18 @@ proptest! {
     }
 
     #[test]
+    fn on_many_columns(fields in proptest::collection::vec((0..60_usize, 0..3_u8), 0..20)) {
+        let names: Vec<String> = (0..50).map(|column| format!("column_{column}")).collect();
+        let optional = names.iter().map(|name| (name.as_str(), "i64?"));
+        let columns: Vec<_> = std::iter::once(("at", "timestamp")).chain(optional).collect();
+        let field = |(column, value): &(usize, u8)| {
+            format!(",\"column_{column}\":{}", ["null", "1", "-22"][usize::from(*value)])
+        };
+        let fields: String = fields.iter().map(field).collect();
+        agree(&decoder(&columns), format!("{{\"at\":0{fields}}}\n{{\"at\":1}}").as_bytes(), 1)?;
+    }
+
+    #[test]
     fn on_a_spoiled_user_event(index: Index, byte: u8, cut: Index) {
         let decoder = built_in("user-events");
         let mut line = USER_EVENT.as_bytes().to_vec();

@@ -7,7 +7,7 @@ use crate::stream::line_error::{Fault, readable};
 use crate::stream::{BadLine, Column, ColumnType};
 use crate::time::{Timestamp, TimestampError};
 
-use super::nested;
+use crate::stream::ndjson::nested;
 
 /// A value that its column takes.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub(super) fn check<'a>(column: &Column, raw: &'a str) -> Result<Value<'a>, Faul
 }
 
 /// The fault of a column without a value: the field is null, or not there.
-pub(super) fn missing(column: &Column, cell: Cell) -> Fault {
+pub(in crate::stream::ndjson) fn missing(column: &Column, cell: Cell) -> Fault {
     let found = if cell == Cell::NULL { "null" } else { "no such field" };
     Fault::new(BadLine::Missing, expected(&column.kind), found).in_field(&column.name)
 }

@@ -5,9 +5,10 @@
 
 use serde_json::value::RawValue;
 
-use super::columns::Columns;
-use super::{nested, token};
+use super::token;
 use crate::stream::ColumnType;
+use crate::stream::ndjson::columns::Columns;
+use crate::stream::ndjson::nested;
 use crate::stream::rows::{RowsBuilder, is_bare};
 use crate::time::Timestamp;
 
