@@ -82,27 +82,30 @@ impl Cutter {
         self.buffer.reserve_exact(self.admitted_bytes - self.buffer.len());
     }
 
-    /// The whole lines of a full buffer, once it holds a frame's worth. What is left of it moves to
-    /// a new buffer, for which the log must admit [`Self::left_bytes`].
+    /// The whole lines of a full buffer, once it holds a frame's worth.
     pub(super) fn cut(&mut self) -> Result<Option<Piece>, IngestError> {
         if self.buffer.len() < self.frame_bytes {
             return Ok(None);
         }
-        let Some(at) = memrchr(b'\n', &self.buffer) else {
-            return if self.buffer.len() < self.line_bytes_max + LINE_END_BYTES_MAX {
-                Ok(None)
-            } else {
-                let (line, bytes_max) = (self.first_line, self.line_bytes_max);
-                Err(IngestError::LineTooLong { line, bytes_max })
-            };
-        };
+        let piece = self.cut_short();
+        if piece.is_none() && self.buffer.len() >= self.line_bytes_max + LINE_END_BYTES_MAX {
+            let (line, bytes_max) = (self.first_line, self.line_bytes_max);
+            return Err(IngestError::LineTooLong { line, bytes_max });
+        }
+        Ok(piece)
+    }
+
+    /// The whole lines of the buffer, however few. What is left of it moves to a new buffer, for
+    /// which the log must admit [`Self::left_bytes`].
+    pub(super) fn cut_short(&mut self) -> Option<Piece> {
+        let at = memrchr(b'\n', &self.buffer)?;
         let rest = self.buffer[at + 1..].to_vec();
         let mut lines = std::mem::replace(&mut self.buffer, rest);
         lines.truncate(at + 1);
         let first_line = self.first_line;
         self.first_line += memchr_iter(b'\n', &lines).count() as u64;
         self.admitted_bytes = self.buffer.len();
-        Ok(Some(Piece { payload: lines.into(), first_line, last: false }))
+        Some(Piece { payload: lines.into(), first_line, last: false })
     }
 
     /// Bytes that have moved to a new buffer.

@@ -155,17 +155,29 @@ where
             }
             let there = there.len();
             if let Some(piece) = self.cutter.cut()? {
-                let left = self.cutter.left_bytes();
-                return Ok(Framed { piece, permit: self.permit(left).await? });
+                return self.framed(piece).await;
             }
             let bytes = self.cutter.growth_bytes(there, self.body.bytes_left());
-            let more = self.log.admit(bytes).await?;
+            let more = match self.log.try_admit(bytes) {
+                Some(more) => more,
+                // Who waits for room must not sit on room meanwhile: many uploads that each wait
+                // with half a frame would wait for each other.
+                None => match self.cutter.cut_short() {
+                    Some(piece) => return self.framed(piece).await,
+                    None => self.log.admit(bytes).await?,
+                },
+            };
             match &mut self.permit {
                 Some(permit) => permit.merge(more),
                 None => self.permit = Some(more),
             }
             self.cutter.grow(bytes);
         }
+    }
+
+    async fn framed(&mut self, piece: Piece) -> Result<Framed, IngestError> {
+        let left = self.cutter.left_bytes();
+        Ok(Framed { piece, permit: self.permit(left).await? })
     }
 
     /// The permit of what was cut; `left` bytes of it stay with what is left.

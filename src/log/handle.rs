@@ -121,18 +121,27 @@ impl Log {
 
     /// Asks for room for a payload before it is held in memory. Waits a bounded time.
     pub async fn admit(&self, bytes: usize) -> Result<Permit, AppendError> {
-        let shared = &self.shared;
-        let wanted = bytes.min(shared.options.in_flight_bytes).min(u32::MAX as usize) as u32;
         // Asking for a timer costs more than getting room, so that comes first.
-        if let Ok(permit) = Arc::clone(&shared.in_flight).try_acquire_many_owned(wanted) {
-            return Ok(Permit(permit));
+        if let Some(permit) = self.try_admit(bytes) {
+            return Ok(permit);
         }
-        let room = Arc::clone(&shared.in_flight).acquire_many_owned(wanted);
+        let shared = &self.shared;
+        let room = Arc::clone(&shared.in_flight).acquire_many_owned(self.permits(bytes));
         match tokio::time::timeout(shared.options.admit_wait, room).await {
             Ok(Ok(permit)) => Ok(Permit(permit)),
             Ok(Err(_closed)) => Err(self.refusal()),
             Err(_elapsed) => Err(AppendError::Busy),
         }
+    }
+
+    /// Room for a payload, if it is there at once.
+    pub fn try_admit(&self, bytes: usize) -> Option<Permit> {
+        let room = Arc::clone(&self.shared.in_flight).try_acquire_many_owned(self.permits(bytes));
+        room.ok().map(Permit)
+    }
+
+    fn permits(&self, bytes: usize) -> u32 {
+        bytes.min(self.shared.options.in_flight_bytes).min(u32::MAX as usize) as u32
     }
 
     /// Begins a request: fixes its arrival time and its seed. Nothing is logged yet.
