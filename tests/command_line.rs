@@ -137,6 +137,20 @@ fn the_log_can_be_read_with_its_daemon_running() {
     assert!(ls.status.success(), "{}", text(&ls.stderr));
     assert!(text(&ls.stdout).contains("windows of user-events"), "{}", text(&ls.stdout));
 
+    // Written since the last checkpoint, or in it: it is shown either way.
+    let windows = run(&["windows", "--data-dir", data]);
+    let listed = text(&windows.stdout);
+    assert!(
+        listed.contains("user-events-20240701-020304.csv  [2024-07-01T02:03:04Z, "),
+        "{listed}"
+    );
+    assert!(listed.contains("user-events-20240701-020804.csv.open  "), "{listed}");
+    let windows = run(&["windows", "--stream", "user-events", "--json", "--data-dir", data]);
+    let listed: serde_json::Value = serde_json::from_slice(&windows.stdout).unwrap();
+    assert_eq!(listed["committed"][0]["rows"], 300);
+    let told = sentence(&run(&["windows", "--stream", "user-event", "--data-dir", data]), 2);
+    assert!(told.contains("did you mean `user-events`?"), "{told}");
+
     let dump = run(&["wal", "dump", "--payload", "--data-dir", data]);
     assert!(dump.status.success(), "{}", text(&dump.stderr));
     let dumped = text(&dump.stdout);

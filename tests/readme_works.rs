@@ -43,7 +43,7 @@ fn blocks() -> Vec<Block> {
         match (line.strip_prefix("```"), &mut open) {
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (Some(info), None) => open = Some(Block { line: index + 1, info, text: String::new() }),
-            (None, Some(block)) => block.text += &format!("{line}\n"),
+            (None, Some(block)) => block.text.extend([line, "\n"]),
             (None, None) => {}
         }
     }
@@ -108,7 +108,7 @@ impl Place {
         let text = format!("exec {}", block.text.trim());
         let daemon = self.shell(&text).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.daemon = Some(daemon);
-        self.wait("windrow to be ready", || {
+        wait_for("windrow to be ready", || {
             TcpStream::connect(&self.address).is_ok()
                 && self.shell("cargo run --release -- health").output().unwrap().status.success()
         });
@@ -125,7 +125,7 @@ impl Place {
             assert!(!answer.contains("\"status\":4"), "README.md:{}: {answer}", block.line);
         }
         if block.text.contains("--data-binary @examples") || block.text.contains("windows/close") {
-            self.wait("the windows to be there", || self.settled(&before));
+            wait_for("the windows to be there", || self.settled(&before));
         }
         answer
     }
@@ -144,13 +144,13 @@ impl Place {
         files.sort();
         files
     }
+}
 
-    fn wait(&self, what: &str, mut done: impl FnMut() -> bool) {
-        let began = Instant::now();
-        while !done() {
-            assert!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

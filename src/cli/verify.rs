@@ -56,7 +56,7 @@ fn log(data: &DataDir, out: &mut impl Write) -> anyhow::Result<usize> {
     writeln!(
         out,
         "log: {segments} segments, {batches} batches, {requests} requests, {events} events, {} read",
-        Size(bytes)
+        Size(bytes).rounded()
     )?;
     Ok(failures)
 }
@@ -79,7 +79,7 @@ fn windows(data: &DataDir, strict: bool, out: &mut impl Write) -> anyhow::Result
         writeln!(
             out,
             "windows of {stream}: {files} committed files, {rows} rows, {} read",
-            Size(bytes)
+            Size(bytes).rounded()
         )?;
     }
     Ok(failures)

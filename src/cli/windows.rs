@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::data::DataDir;
 use super::exit::WrongUsage;
 use crate::config::{did_you_mean, nearest};
-use crate::sinks::windows::{Listing, OpenWindow, Page, listing};
+use crate::sinks::windows::{Listing, OPEN_SUFFIX, OpenWindow, Page, listing};
 
 /// Arguments of `windrow windows`.
 #[derive(Args, Debug)]
@@ -61,8 +61,27 @@ pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyho
     }
     for listing in &listings {
         print(listing, out)?;
+        for (file, bytes) in since_the_checkpoint(data, listing)? {
+            writeln!(out, "  {file}  being written, {bytes} bytes")?;
+        }
     }
     Ok(())
+}
+
+/// Open files that no checkpoint knows yet, with their lengths: a daemon writes them.
+fn since_the_checkpoint(data: &DataDir, listing: &Listing) -> anyhow::Result<Vec<(String, u64)>> {
+    let directory = data.windows().join(&listing.stream);
+    let mut names = data.disk.read_dir(&directory)?;
+    names.retain(|name| {
+        name.ends_with(OPEN_SUFFIX) && !listing.open.iter().any(|window| window.file == *name)
+    });
+    names.sort_unstable();
+    let mut files = Vec::new();
+    for name in names {
+        // One that was committed since has no length under this name.
+        files.extend(data.disk.len_of(&directory.join(&name))?.map(|bytes| (name, bytes)));
+    }
+    Ok(files)
 }
 
 fn print(listing: &Listing, out: &mut impl Write) -> anyhow::Result<()> {

@@ -58,6 +58,19 @@ impl fmt::Display for Size {
     }
 }
 
+impl Size {
+    /// For a person who wants to know about how much: `151.7 KiB`.
+    pub fn rounded(self) -> String {
+        match [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")]
+            .iter()
+            .find(|u| self.0 >> u.0 > 0)
+        {
+            Some((shift, unit)) => format!("{:.1} {unit}", self.0 as f64 / (1_u64 << shift) as f64),
+            None => format!("{} B", self.0),
+        }
+    }
+}
+
 /// Units of durations, the largest first, in nanoseconds.
 const DURATION_UNITS: [(&str, u64); 7] = [
     ("d", 86_400_000_000_000),
@@ -202,6 +215,19 @@ mod tests {
         }
         for text in ["", "MiB", "-1", "1.5MiB", "64M", "64MiBs", "99999999TiB"] {
             assert_eq!(Size::from_text(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_rounded_for_people() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (155_304, "151.7 KiB"),
+            (5 << 30, "5.0 GiB"),
+        ] {
+            assert_eq!(Size(bytes).rounded(), text);
         }
     }
 
