@@ -35,8 +35,8 @@ struct Entry {
 
 #[derive(Debug)]
 enum Content {
-    Item(Box<Item>),
-    Decoding(Box<EventsAt>, Arc<Job>),
+    Item(Item),
+    Decoding(EventsAt, Arc<Job>),
 }
 
 /// Everything about committed events but the rows.
@@ -83,17 +83,13 @@ impl ReadAhead {
 
     /// Adds an item that is complete.
     pub fn push(&mut self, item: Item, after: Position) {
-        self.entries.push_back(Entry {
-            content: Content::Item(Box::new(item)),
-            after,
-            raw_bytes: 0,
-        });
+        self.entries.push_back(Entry { content: Content::Item(item), after, raw_bytes: 0 });
     }
 
     /// Adds events whose rows are being decoded from `raw_bytes` of lines.
     pub fn push_job(&mut self, events: EventsAt, job: Arc<Job>, after: Position, raw_bytes: usize) {
         self.raw_bytes += raw_bytes;
-        let content = Content::Decoding(Box::new(events), job);
+        let content = Content::Decoding(events, job);
         self.entries.push_back(Entry { content, after, raw_bytes });
     }
 
@@ -102,7 +98,7 @@ impl ReadAhead {
         let Some(entry) = self.entries.pop_front() else { return Ok(None) };
         self.raw_bytes -= entry.raw_bytes;
         let item = match entry.content {
-            Content::Item(item) => *item,
+            Content::Item(item) => item,
             Content::Decoding(events, job) => events.with(job.rows()?),
         };
         Ok(Some((item, entry.after)))
