@@ -38,7 +38,8 @@ pub(super) async fn download(
         ))
     };
     // A name that could lead elsewhere, or to the open window, is not that of a committed file.
-    if file.contains('/') || !file.starts_with(&format!("{stream}-")) || !file.ends_with(".csv") {
+    let inner = file.strip_prefix(&format!("{stream}-")).and_then(|rest| rest.strip_suffix(".csv"));
+    if inner.is_none_or(|inner| inner.contains('/')) {
         return Err(missing());
     }
     let path = windows.dir().join(&file);
@@ -48,7 +49,7 @@ pub(super) async fn download(
         let bytes = file.len()?;
         Ok::<_, io::Error>((Arc::from(file), bytes))
     });
-    let (opened, bytes) = match opened.await.map_err(io::Error::other).flatten() {
+    let (opened, bytes) = match opened.await.unwrap_or_else(|ended| Err(io::Error::other(ended))) {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
         Err(error) => return Err(Problem::internal(format!("opening {file}: {error}"))),
@@ -104,7 +105,7 @@ impl http_body::Body for FileBody {
             self.reading = Some(reading);
             return Poll::Pending;
         };
-        let read = read.map_err(io::Error::other).flatten();
+        let read = read.unwrap_or_else(|ended| Err(io::Error::other(ended)));
         self.offset = match &read {
             Ok(bytes) => self.offset + bytes.len() as u64,
             Err(_) => self.end,

@@ -52,10 +52,11 @@ fn own_path(stream: &str) -> MethodRouter<Arc<App>> {
 async fn no_route(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path();
     let paths = app.streams.iter().filter_map(|stream| stream.path.as_deref());
-    let paths = paths.map(|path| format!(", {path}")).collect::<String>();
+    let paths: Vec<_> = ["/v1/streams/STREAM"].into_iter().chain(paths).collect();
     Problem::not_found(format!(
-        "there is nothing at `{}`; events go to /v1/streams/STREAM{paths}",
-        path.chars().take(200).collect::<String>()
+        "there is nothing at `{}`; events go to {}",
+        path.chars().take(200).collect::<String>(),
+        paths.join(", ")
     ))
     .into_response()
 }

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
 use crate::ingest::Intake;
 use crate::log::scan::LogDir;
-use crate::log::{Committer, Log, LogOptions, RecoveryReport};
+use crate::log::{Committer, Log, LogOptions, OpenError, RecoveryReport};
 use crate::metrics::Metrics;
 use crate::server::Ready;
 use crate::sinks::{OpenSink, SinkError, Sinks};
@@ -36,12 +36,7 @@ impl Opened {
         let schemas =
             config.streams.iter().map(|it| (it.name.clone(), it.schema.clone())).collect();
         let opened =
-            Log::open(disk.clone(), log_options(config), schemas, &held).map_err(|error| {
-                match error.needs_a_person() {
-                    true => anyhow::Error::new(NeedsPerson(error.to_string())),
-                    false => error.into(),
-                }
-            })?;
+            Log::open(disk.clone(), log_options(config), schemas, &held).map_err(unopened)?;
         report(&opened.recovery, metrics);
         pairs.forget_removed(&LogDir::new(disk.clone(), &config.wal.dir), config.discard)?;
         let log = opened.log;
@@ -50,7 +45,8 @@ impl Opened {
         let committer = spawn("log-committer", move || committer.run())?;
         let preparer = spawn("log-preparer", move || preparer.run())?;
         let sinks = Arc::new(
-            Sinks::start(&log, &pairs.pairs, metrics).map_err(|error| damaged(error.into()))?,
+            Sinks::start(&log, &pairs.configured, metrics)
+                .map_err(|error| damaged(error.into()))?,
         );
         let ready = Ready {
             intakes: intakes(config, &log, metrics)?,
@@ -159,6 +155,10 @@ fn intakes(
         intakes.insert(name, Arc::new(intake));
     }
     Ok(intakes)
+}
+
+fn unopened(error: OpenError) -> anyhow::Error {
+    if error.needs_a_person() { NeedsPerson(error.to_string()).into() } else { error.into() }
 }
 
 /// Damage at rest needs a person; everything else may pass by itself.

@@ -20,7 +20,7 @@ const ABSENT: [&str; 2] = ["table", "usage"];
 /// The pairs of a data directory.
 pub(super) struct Pairs {
     /// Those that are configured.
-    pub(super) pairs: Vec<Pair>,
+    pub(super) configured: Vec<Pair>,
     /// The windows among their sinks.
     pub(super) windows: Vec<Arc<Windows>>,
     /// Those that are configured no more.
@@ -35,34 +35,34 @@ impl Pairs {
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
         let maker = Maker { disk, data_dir: &config.data_dir, metrics };
-        let (mut pairs, mut windows, mut removed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut configured, mut windows, mut removed) = (Vec::new(), Vec::new(), Vec::new());
         for stream in &config.streams {
             for sink in &stream.sinks {
                 let start = maker.start(sink, &stream.name);
                 if sink == Windows::NAME {
                     let sink = Arc::new(maker.windows(&stream.name, stream.windows.clone()));
                     windows.push(sink.clone());
-                    pairs.push(Pair { sink, start });
+                    configured.push(Pair { sink, start });
                 } else if let Some(sink) = absent(&start) {
-                    pairs.push(Pair { sink: Arc::new(sink), start });
+                    configured.push(Pair { sink: Arc::new(sink), start });
                 }
             }
         }
         for start in StartFile::all(disk, &config.data_dir)? {
-            let is_configured = pairs.iter().any(|pair: &Pair| {
+            let is_configured = configured.iter().any(|pair: &Pair| {
                 pair.start.sink() == start.sink() && pair.start.stream() == start.stream()
             });
             if !is_configured {
                 removed.extend(maker.removed(start));
             }
         }
-        Ok(Self { pairs, windows, removed })
+        Ok(Self { configured, windows, removed })
     }
 
     /// The positions that they hold.
     pub(super) fn held(&self) -> anyhow::Result<Vec<Held>> {
         let mut held = Vec::new();
-        for pair in self.pairs.iter().chain(&self.removed) {
+        for pair in self.configured.iter().chain(&self.removed) {
             let own = pair.held()?;
             held.extend(own.map(|own| Held { what: own.what, position: own.position }));
         }

@@ -1,0 +1,166 @@
+//! What whoever counts holds on to.
+
+use prometheus::{Gauge, Histogram, IntCounter, IntGauge};
+
+/// The log's metrics.
+#[derive(Clone, Debug)]
+pub struct LogMetrics {
+    /// Bytes that the segments take on disk.
+    pub bytes: IntGauge,
+    /// Number of segments.
+    pub segments: IntGauge,
+    /// Free bytes of the log's file system.
+    pub free_bytes: IntGauge,
+    /// The end of what is durable.
+    pub durable_lsn: IntGauge,
+    /// Bytes of request bodies that are in memory on their way to the log.
+    pub in_flight_bytes: IntGauge,
+    /// Bytes written, headers and padding included.
+    pub written_bytes: IntCounter,
+    /// How long writing and syncing a batch took.
+    pub sync_duration: Histogram,
+    /// Bytes in a batch.
+    pub batch_bytes: Histogram,
+    /// Frames in a batch.
+    pub batch_frames: Histogram,
+}
+
+/// What the last opening found.
+#[derive(Clone, Debug)]
+pub struct RecoveryMetrics {
+    /// How long the log took to open.
+    pub duration_seconds: Gauge,
+    /// Segments found.
+    pub segments: IntGauge,
+    /// Bytes of the log that had to be read to find its end.
+    pub read_bytes: IntGauge,
+    /// Bytes of a torn tail that were cut off.
+    pub torn_bytes: IntGauge,
+    /// Requests that sinks had to be handed again, or for the first time.
+    pub replayed_requests: IntCounter,
+    /// Events in these.
+    pub replayed_events: IntCounter,
+}
+
+/// Connections of the HTTP server.
+#[derive(Clone, Debug)]
+pub struct ConnectionMetrics {
+    /// Open now.
+    pub open: IntGauge,
+    /// Accepted ever.
+    pub accepted: IntCounter,
+}
+
+/// The table sink's pool of workers.
+#[derive(Clone, Debug)]
+pub struct TableMetrics {
+    /// Events that wait for a worker or the writer.
+    pub queue_depth: IntGauge,
+    /// Workers that are busy.
+    pub active_workers: IntGauge,
+}
+
+/// The handles of one stream.
+#[derive(Clone, Debug)]
+pub struct StreamMetrics {
+    /// Ingest requests that came to an end, whichever.
+    pub requests: IntCounter,
+    /// From the request's head to its answer.
+    pub request_duration: Histogram,
+    /// Bytes of the body, decompressed.
+    pub body_bytes: Histogram,
+    /// Events acknowledged.
+    pub accepted: IntCounter,
+    /// Lines that went to quarantine, or had their request refused.
+    pub rejected: IntCounter,
+    /// Events before the start of the open window.
+    pub late: IntCounter,
+    /// Events or requests known already.
+    pub duplicate: IntCounter,
+    /// Fields that no column has.
+    pub unknown_fields: IntCounter,
+    /// Windows committed.
+    pub windows_committed: IntCounter,
+    /// Rows in the open window.
+    pub open_rows: IntGauge,
+    /// Seconds since the open window was opened; 0 without one.
+    pub open_age_seconds: Gauge,
+    pub(super) refused: [IntCounter; Refusal::ALL.len()],
+}
+
+/// The handles of one pair of sink and stream.
+#[derive(Clone, Debug)]
+pub struct SinkMetrics {
+    /// The LSN up to which everything is applied.
+    pub position: IntGauge,
+    /// Events committed and not applied.
+    pub lag_events: IntGauge,
+    /// Bytes of the log between the position and the durable end.
+    pub lag_bytes: IntGauge,
+    /// Age of the oldest request that isn't applied; 0 when none waits.
+    pub lag_seconds: Gauge,
+    /// Events applied.
+    pub applied: IntCounter,
+    /// From a request's arrival to its having been applied.
+    pub delay: Histogram,
+    /// Checkpoints made.
+    pub checkpoints: IntCounter,
+    /// Failures, each followed by a new attempt from the last durable position.
+    pub errors: IntCounter,
+}
+
+/// Why a request was not ingested: the values of the label `reason`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// A bad line, parameter or encoding.
+    Invalid,
+    /// Over a limit.
+    TooLarge,
+    /// The body stalled.
+    Stalled,
+    /// The connection broke.
+    Broken,
+    /// A content type or encoding that isn't taken.
+    Unsupported,
+    /// Too much in flight, or the log stands at its limit.
+    Busy,
+    /// The disk has less than the reserve free.
+    DiskFull,
+    /// Not ready, shutting down, or the log has failed.
+    Unavailable,
+}
+
+impl Refusal {
+    /// Every one of them, in the order of their values.
+    pub const ALL: [Self; 8] = [
+        Self::Invalid,
+        Self::TooLarge,
+        Self::Stalled,
+        Self::Broken,
+        Self::Unsupported,
+        Self::Busy,
+        Self::DiskFull,
+        Self::Unavailable,
+    ];
+
+    /// The label's value.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too_large",
+            Self::Stalled => "stalled",
+            Self::Broken => "broken",
+            Self::Unsupported => "unsupported",
+            Self::Busy => "busy",
+            Self::DiskFull => "disk_full",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl StreamMetrics {
+    /// Counts a request that was not ingested.
+    pub fn refused(&self, why: Refusal) {
+        self.refused[why as usize].inc();
+    }
+}
