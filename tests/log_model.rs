@@ -300,7 +300,8 @@ impl Model {
                 .iter()
                 .find(|(_, other)| before.is_some_and(|before| other.last() == Some(&before)))
                 .map_or(0, |(lsn, _)| *lsn);
-            let free = (after + 1..).find(|lsn| !self.acknowledged.contains_key(lsn)).unwrap();
+            let free =
+                (after + 1..after + 8).find(|lsn| !self.acknowledged.contains_key(lsn)).unwrap();
             self.acknowledged.insert(free, numbers);
         }
         let _ = gone;

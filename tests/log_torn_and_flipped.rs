@@ -19,7 +19,7 @@ const PAGE: usize = 4096;
 fn two_batches() -> (SimDisk, Vec<u8>, usize, usize) {
     let mut driver = Driver::open(&SimDisk::new(1), &[]).unwrap();
     driver.append(1, 3, 20);
-    let second = driver.append(4, 40, 100);
+    let second = driver.append(4, 27, 100);
     let segment = segments(&driver.disk).remove(0);
     let bytes = driver.disk.contents(&segment).unwrap();
     let end = driver.log.durable_end().0 as usize;
@@ -90,7 +90,7 @@ fn l6_a_bit_flipped_in_the_padding_of_a_batch_loses_nothing() {
         let disk = copy(&disk);
         disk.rot(&segment, offset as u64, 1);
         let driver = Driver::open(&disk, &[]).unwrap();
-        assert_eq!(driver.read_all().len(), 43, "byte {offset}");
+        assert_eq!(driver.read_all().len(), 30, "byte {offset}");
     }
 }
 
@@ -111,7 +111,7 @@ fn l6_rot_of_the_last_batch_is_noticed_once_it_is_sealed() {
     let (_, _, start, _) = two_batches();
     let mut driver = Driver::open(&SimDisk::new(1), &[]).unwrap();
     driver.append(1, 3, 20);
-    driver.append(4, 40, 100);
+    driver.append(4, 27, 100);
     let disk = driver.shut_down();
     disk.rot(&segments(&disk)[0], start as u64 + 300, 4);
     assert!(matches!(Driver::open(&disk, &[]), Err(OpenError::Corrupt { .. })));

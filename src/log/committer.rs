@@ -13,18 +13,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::batch::BatchHeader;
-use super::clock::wall_clock;
 use super::frame::{FrameHeader, FrameKind};
-use super::gather::{Gathered, length_bytes};
 use super::handle::Shared;
 use super::prepare::NextSegment;
 use super::queue::{Entry, Waiter};
-use super::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
-use super::segments::SegmentSpan;
 use super::space::SPACE_CHECK_INTERVAL;
 use super::tail::{TailBatch, TailFrame};
-use super::writing::{WriteError, Writing};
+use super::writer::{Writer, Written};
+use super::writing::WriteError;
 use super::{AppendError, Committed, Lsn};
 
 /// After the disk refused a segment, it is asked again so much later.
@@ -43,19 +39,6 @@ pub struct BatchWritten {
 
 type Observer = Box<dyn Fn(&BatchWritten) + Send>;
 
-/// The durable log before the next batch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct LogEnd {
-    /// Where the last durable batch ends; zero before the first.
-    pub end: Lsn,
-    /// Its checksum; zero before the first.
-    pub crc: u32,
-    /// It brought no line: what stands before it can't be mistaken for a torn tail.
-    pub sealed: bool,
-    /// Where the next segment begins, if none is being written.
-    pub next_segment: Lsn,
-}
-
 /// Writes the log. There is one.
 pub struct Committer {
     shared: Arc<Shared>,
@@ -66,11 +49,9 @@ pub struct Committer {
     /// In the batch that is being written.
     taken: Vec<Entry>,
     waiters: Vec<(Waiter, Result<Committed, AppendError>)>,
-    gathered: Gathered,
-    writing: Option<Writing>,
-    log_end: LogEnd,
-    /// This process has begun no segment yet.
-    first_segment: bool,
+    writer: Writer,
+    /// The last batch brought no line: what stands before it can't be mistaken for a torn tail.
+    sealed: bool,
     last_batch: Instant,
     looked: Instant,
     no_room_since: Option<Instant>,
@@ -78,7 +59,7 @@ pub struct Committer {
 
 impl fmt::Debug for Committer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Committer").field("log_end", &self.log_end).finish_non_exhaustive()
+        f.debug_struct("Committer").field("writer", &self.writer).finish_non_exhaustive()
     }
 }
 
@@ -86,8 +67,8 @@ impl Committer {
     pub(super) fn new(
         shared: Arc<Shared>,
         next: Arc<NextSegment>,
-        log_end: LogEnd,
-        writing: Option<Writing>,
+        writer: Writer,
+        sealed: bool,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -97,10 +78,8 @@ impl Committer {
             entries: VecDeque::new(),
             taken: Vec::new(),
             waiters: Vec::new(),
-            gathered: Gathered::default(),
-            first_segment: writing.is_none(),
-            writing,
-            log_end,
+            writer,
+            sealed,
             last_batch: now,
             looked: now,
             no_room_since: None,
@@ -117,7 +96,14 @@ impl Committer {
     /// The thread `log-committer`: returns when the log has been shut down and everything is
     /// written, or when it has failed.
     pub fn run(mut self) {
-        while self.step() || !self.is_finished() {
+        loop {
+            // What didn't fit into one batch is not in the queue any more: no waiting after a step.
+            if self.step() {
+                continue;
+            }
+            if self.is_finished() {
+                break;
+            }
             self.shared.queue.wait(self.patience());
         }
         self.next.end();
@@ -126,7 +112,7 @@ impl Committer {
 
     /// Whether nothing will ever be due again.
     pub fn is_finished(&self) -> bool {
-        let nothing_left = self.entries.is_empty() && self.log_end.sealed;
+        let nothing_left = self.entries.is_empty() && self.sealed;
         self.shared.failure.get().is_some()
             || (self.shared.queue.is_drained() && (nothing_left || self.no_room_since.is_some()))
     }
@@ -173,11 +159,6 @@ impl Committer {
                 true
             }
         }
-    }
-
-    /// Begins the log's first segment, so that its id is durable before anybody uses it.
-    pub(super) fn begin_first_segment(&mut self) -> Result<(), WriteError> {
-        self.begin_segment(0)
     }
 
     /// Moves what makes one batch to `taken`. What can't be part of history any more stays out.
@@ -249,50 +230,25 @@ impl Committer {
         }
     }
 
+    /// Writes what was taken, and lets everybody see it.
     fn write_batch(&mut self) -> Result<(), WriteError> {
-        self.find_a_segment()?;
-        let Some(writing) = &mut self.writing else {
-            return Err(WriteError::Failed("there is no segment to write to".to_owned()));
-        };
-        self.gathered.start();
-        let offsets: Vec<usize> = self.taken.iter().map(|e| self.gathered.push(e)).collect();
-        let header = self.gathered.finish(BatchHeader {
-            length_bytes: 0,
-            lsn: writing.next_batch(),
-            salt: writing.salt(),
-            frames: 0,
-            previous_crc: self.log_end.crc,
-            written: wall_clock(),
-            crc: 0,
-        });
-        let room_before = writing.room_bytes();
-        let began = Instant::now();
-        writing
-            .append(&self.gathered.slices(&header), header.padded_bytes())
-            .map_err(WriteError::Failed)?;
-        let took = began.elapsed();
-        self.gathered.clear();
-        let room = writing.room_bytes();
-        self.shared.space.set_room(room);
-        let nearly_full = self.shared.options.segment_len_bytes() / 4;
-        if room < nearly_full && room_before >= nearly_full {
-            self.look_at_space();
-        }
-        self.publish(&header, &offsets);
+        let written = self.writer.write(&mut self.taken)?;
+        self.publish(&written);
         if let Some(observer) = &self.observer {
+            let Written { header, took, .. } = written;
             observer(&BatchWritten { bytes: header.padded_bytes(), frames: header.frames, took });
         }
         Ok(())
     }
 
     /// Everything in `taken` is durable: lets readers see it, and notes the answers.
-    fn publish(&mut self, header: &BatchHeader, offsets: &[usize]) {
-        self.log_end.sealed = true;
+    fn publish(&mut self, Written { header, offsets, .. }: &Written) {
+        self.sealed = true;
         let mut frames = Vec::with_capacity(offsets.len());
         for (mut entry, offset) in self.taken.drain(..).zip(offsets) {
             let lsn = header.lsn.advanced(*offset as u64);
             if entry.header.kind != FrameKind::Schema {
-                self.log_end.sealed = false;
+                self.sealed = false;
             }
             if let (true, Some(flow)) = (entry.header.first, &entry.flow) {
                 flow.set_first(lsn);
@@ -303,8 +259,6 @@ impl Committer {
             }
             frames.push(TailFrame::new(lsn, entry));
         }
-        self.log_end.end = header.end();
-        self.log_end.crc = header.crc;
         self.last_batch = Instant::now();
         // First the tail, then the end: who sees the new end finds the frames in the tail.
         let (lsn, end) = (header.lsn, header.end());
@@ -321,82 +275,13 @@ impl Committer {
         any
     }
 
-    /// Makes sure that there is a segment with room for what was taken. If that is to be the first
-    /// batch in it, the schemas of all streams go in front.
-    fn find_a_segment(&mut self) -> Result<(), WriteError> {
-        let room = self.writing.as_ref().map_or(0, Writing::room_bytes);
-        let is_begun = self.writing.as_ref().is_some_and(|writing| !writing.is_empty());
-        if is_begun && length_bytes(self.taken.iter()) as u64 <= room {
-            return Ok(());
-        }
-        let arrival = self.shared.clock.floor();
-        let mut entries = self.shared.streams.frames(arrival).map_err(|error| {
-            WriteError::Failed(format!("encoding the schemas of the streams: {error}"))
-        })?;
-        let needed = length_bytes(entries.iter().chain(&self.taken));
-        if needed as u64 > room {
-            let empty = self.writing.as_ref().filter(|writing| writing.is_empty());
-            let empty = empty.map(Writing::span);
-            self.begin_segment(needed)?;
-            if let Some(empty) = empty {
-                self.remove_empty_segment(empty)?;
-            }
-        }
-        entries.append(&mut self.taken);
-        self.taken = entries;
-        Ok(())
-    }
-
-    /// Removes a segment that was too small for its first batch: one without a batch would stand in
-    /// the way of who reads the log in order.
-    fn remove_empty_segment(&self, empty: SegmentSpan) -> Result<(), WriteError> {
-        let (disk, dir) = (self.shared.disk.as_ref(), &self.shared.options.dir);
-        let path = dir.join(segment_name(empty.first_lsn));
-        disk.remove_file(&path)
-            .and_then(|()| disk.sync_dir(dir))
-            .map_err(|error| WriteError::Failed(format!("removing {}: {error}", path.display())))?;
-        self.shared.segments.remove(empty);
-        Ok(())
-    }
-
-    /// Begins the next segment, with room for a first batch of so many bytes.
-    fn begin_segment(&mut self, batch_bytes: usize) -> Result<(), WriteError> {
-        let shared = &self.shared;
-        let (disk, options) = (shared.disk.as_ref(), &shared.options);
-        let first_lsn =
-            self.writing.as_ref().map_or(self.log_end.next_segment, |full| full.span().end());
-        let needed = SEGMENT_HEADER_BYTES
-            + (batch_bytes as u64).next_multiple_of(super::batch::BATCH_ALIGN_BYTES);
-        let prepared =
-            self.next.take(disk, &options.dir, needed.max(options.segment_len_bytes()))?;
-        let header = SegmentHeader {
-            log: shared.id,
-            first_lsn,
-            salt: rand::random(),
-            opened: self.first_segment,
-            gap_accepted: false,
-            previous_end: self.log_end.end,
-            previous_crc: self.log_end.crc,
-            arrival_floor: shared.clock.floor(),
-        };
-        let writing = Writing::begin(disk, &options.dir, prepared, &header)?;
-        shared.segments.push(writing.span());
-        shared.space.set_room(writing.room_bytes());
-        shared.space.set_no_segment(false);
-        self.writing = Some(writing);
-        self.first_segment = false;
-        self.next.make_another();
-        self.look_at_space();
-        Ok(())
-    }
-
     fn look_at_space(&mut self) {
         self.looked = Instant::now();
         self.shared.look_at_space();
     }
 
     fn is_seal_due(&self) -> bool {
-        !self.log_end.sealed
+        !self.sealed
             && (self.shared.queue.is_closed()
                 || self.last_batch.elapsed() >= self.shared.options.seal_after)
     }
@@ -406,7 +291,7 @@ impl Committer {
         if self.no_room_since.is_some() {
             return NO_ROOM_WAIT;
         }
-        if self.log_end.sealed {
+        if self.sealed {
             return SPACE_CHECK_INTERVAL;
         }
         let seal_after = self.shared.options.seal_after;

@@ -126,6 +126,9 @@ impl Log {
             return Ok(permit);
         }
         let shared = &self.shared;
+        if shared.in_flight.is_closed() {
+            return Err(self.refusal());
+        }
         let room = Arc::clone(&shared.in_flight).acquire_many_owned(self.permits(bytes));
         match tokio::time::timeout(shared.options.admit_wait, room).await {
             Ok(Ok(permit)) => Ok(Permit(permit)),

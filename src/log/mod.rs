@@ -62,6 +62,7 @@ mod tail;
 pub mod unapplied;
 pub mod verify;
 pub mod walk;
+mod writer;
 mod writing;
 
 pub use committer::{BatchWritten, Committer};

@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::batch::BATCH_ALIGN_BYTES;
 use super::clock::ArrivalClock;
-use super::committer::{Committer, LogEnd};
+use super::committer::Committer;
 use super::durable::DurableEnd;
 use super::handle::{Log, Shared};
 use super::prepare::{NextSegment, Preparer, TEMPORARY_SUFFIX};
@@ -32,6 +32,7 @@ use super::segments::{SegmentSpan, Segments};
 use super::space::Space;
 use super::streams::Streams;
 use super::tail::Tail;
+use super::writer::{LogEnd, Writer};
 use super::writing::{WriteError, Writing};
 use super::{LogId, LogOptions, Lsn, OpenError, Position, RequestId};
 use crate::disk::Disk;
@@ -201,12 +202,9 @@ impl Settled {
         schemas: Vec<(String, Schema)>,
         found: Found,
     ) -> Result<(Log, Committer, Preparer), OpenError> {
-        let log_end = LogEnd {
-            end: found.end(),
-            crc: found.crc(),
-            sealed: found.last.as_ref().is_none_or(|last| last.sealed),
-            next_segment: self.next_segment,
-        };
+        let log_end =
+            LogEnd { end: found.end(), crc: found.crc(), next_segment: self.next_segment };
+        let sealed = found.last.as_ref().is_none_or(|last| last.sealed);
         let id = found.id().unwrap_or_else(|| LogId(rand::random()));
         let dir = options.dir.clone();
         let mut spans = found.segments;
@@ -243,13 +241,12 @@ impl Settled {
             options,
         });
         let is_new = shared.segments.oldest().is_none();
-        shared.space.set_room(writing.as_ref().map_or(0, Writing::room_bytes));
         let next = Arc::new(NextSegment::default());
-        let mut committer =
-            Committer::new(Arc::clone(&shared), Arc::clone(&next), log_end, writing);
+        let mut writer = Writer::new(Arc::clone(&shared), Arc::clone(&next), log_end, writing);
         if is_new {
-            committer.begin_first_segment().map_err(|error| begin_error(&dir, error))?;
+            writer.begin_first_segment().map_err(|error| begin_error(&dir, error))?;
         }
+        let committer = Committer::new(Arc::clone(&shared), Arc::clone(&next), writer, sealed);
         for path in &self.keep_for_id {
             remove(shared.disk.as_ref(), path)?;
         }

@@ -256,9 +256,14 @@ impl Drop for Request {
 
 impl Entry {
     /// A frame that carries no lines. The header's payload length is set here.
-    pub(super) fn control(header: FrameHeader, payload: Bytes, flow: Option<Arc<Flow>>) -> Self {
+    pub(super) fn control(
+        mut header: FrameHeader,
+        payload: Bytes,
+        flow: Option<Arc<Flow>>,
+    ) -> Self {
+        header.payload_bytes = payload.len() as u32;
         Self {
-            header: FrameHeader { payload_bytes: payload.len() as u32, ..header },
+            header,
             key: Bytes::new(),
             payload,
             crc: None,

@@ -127,3 +127,76 @@ fn is_younger_than(
     let age_nanos = wall_clock().as_nanos().saturating_sub(next.header().arrival_floor.as_nanos());
     Ok(i128::from(age_nanos) < i128::try_from(retain.as_nanos()).unwrap_or(i128::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::disk::SimDisk;
+    use crate::log::LogId;
+    use crate::log::segment::SegmentHeader;
+    use crate::time::Timestamp;
+
+    const LEN: u64 = 8192;
+
+    /// Three segments, of which the last two began an hour ago.
+    fn three() -> (SimDisk, LogOptions, Segments) {
+        let disk = SimDisk::new(1);
+        let hour_ago = wall_clock().as_nanos() - 3_600_000_000_000;
+        let spans: Vec<_> =
+            (0..3).map(|n| SegmentSpan { first_lsn: Lsn(n * LEN), len_bytes: LEN }).collect();
+        for span in &spans {
+            let header = SegmentHeader {
+                log: LogId([1; 16]),
+                first_lsn: span.first_lsn,
+                salt: 1,
+                opened: false,
+                gap_accepted: false,
+                previous_end: span.first_lsn,
+                previous_crc: 0,
+                arrival_floor: Timestamp::from_nanos(hour_ago),
+            };
+            disk.install(Path::new("wal").join(segment_name(span.first_lsn)), &header.encode());
+        }
+        (disk, LogOptions::new("wal"), Segments::new(spans))
+    }
+
+    #[test]
+    fn l9_only_whole_segments_below_the_restart_go() {
+        let (disk, options, segments) = three();
+        let trim = |restart| {
+            segments.trim(&disk, &options, Lsn(restart), Lsn(3 * LEN), false).map(|t| t.segments)
+        };
+        assert_eq!(trim(LEN - 1).ok(), Some(0));
+        assert_eq!(trim(LEN).ok(), Some(1));
+        assert_eq!(trim(u64::MAX).ok(), Some(1), "the last one stays");
+        assert_eq!(disk.files().len(), 1);
+        assert_eq!(segments.list().len(), 1);
+    }
+
+    #[test]
+    fn l9_a_segment_stays_until_the_one_behind_it_holds_a_batch() {
+        let (disk, options, segments) = three();
+        let trimmed = segments.trim(&disk, &options, Lsn(LEN), Lsn(LEN), false);
+        assert_eq!(trimmed.ok(), Some(Trimmed::default()));
+    }
+
+    #[test]
+    fn a_segment_is_retained_for_a_while_unless_space_is_short() {
+        let (disk, mut options, segments) = three();
+        options.retain = Duration::from_secs(2 * 3600);
+        let end = Lsn(3 * LEN);
+        let trim = |options: &LogOptions, short| {
+            segments.trim(&disk, options, end, end, short).map(|trimmed| trimmed.segments)
+        };
+        assert_eq!(trim(&options, false).ok(), Some(0));
+        assert_eq!(trim(&options, true).ok(), Some(2));
+        let (disk, mut options, segments) = three();
+        options.retain = Duration::from_secs(1800);
+        assert_eq!(
+            segments.trim(&disk, &options, end, end, false).ok().map(|t| t.segments),
+            Some(2)
+        );
+    }
+}

@@ -110,9 +110,9 @@ mod tests {
     fn an_older_version_is_not_news() {
         let mut streams = Streams::default();
         streams.configure("a", schema("t"));
-        let first = streams.named("a").cloned();
+        let older = streams.clone();
         streams.configure("a", schema("time"));
-        first.into_iter().for_each(|record| streams.learn(record));
+        older.iter().cloned().for_each(|record| streams.learn(record));
         assert_eq!(streams.named("a").map(|record| record.version.0), Some(2));
     }
 }

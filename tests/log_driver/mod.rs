@@ -59,9 +59,9 @@ pub fn lines(first: u64, count: u64, pad: usize) -> Lines {
 /// The next lines of a request of which `done` events are written.
 pub fn lines_behind(done: u64, first: u64, count: u64, pad: usize) -> Lines {
     let pad = "x".repeat(pad);
-    let text: String = (first..first + count)
-        .map(|n| format!("{{\"time\":\"2024-07-01T00:00:00Z\",\"n\":{n},\"pad\":\"{pad}\"}}\n"))
-        .collect();
+    let line =
+        |n: u64| format!("{{\"time\":\"2024-07-01T00:00:00Z\",\"n\":{n},\"pad\":\"{pad}\"}}\n");
+    let text = (first..first + count).map(line).collect::<Vec<_>>().concat();
     Lines::undecoded(Bytes::from(text), count as u32, done + 1, done)
 }
 
