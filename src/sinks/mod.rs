@@ -22,6 +22,8 @@ mod sealed_file;
 mod set;
 pub mod start;
 mod status;
+#[cfg(test)]
+mod tests;
 pub mod windows;
 
 pub use backoff::Backoff;

@@ -25,10 +25,10 @@ use crate::metrics::{Metrics, RecoveryMetrics, SinkMetrics};
 use crate::stream::StreamId;
 use crate::time::Timestamp;
 
-/// A pass ends after so many bytes of the log even if more is there, so that files are settled and
-/// the position published in between: some tens of milliseconds of work.
-const PASS_BYTES: u64 = 16 << 20;
-/// Looks at the clock after so many items, for a pass of many small requests.
+/// A pass ends after so many bytes of lines even if more is there, so that files are settled and the
+/// position published in between: some tens of milliseconds of work.
+const PASS_BYTES: usize = 16 << 20;
+/// The same, for a pass of many small requests.
 const PASS_ITEMS: u32 = 16 << 10;
 /// How long the runner rests after a pass that found something, for more to gather.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -230,7 +230,7 @@ impl Runner {
     /// Hands over what there is, up to the bounds of a pass.
     fn hand_over(&self, opened: &mut Opened) -> Result<Handed, SinkError> {
         let Opened { sink, reader, close_asked } = opened;
-        let begun = reader.position().restart;
+        let mut bytes = 0;
         let mut handed =
             Handed { events: 0, items: 0, arrival: None, at_end: false, read_to: reader.read_to() };
         loop {
@@ -244,6 +244,7 @@ impl Runner {
                 Some(Item::Events(events)) => {
                     let count = (events.rows.len() - events.from_row) as u64;
                     handed.events += count;
+                    bytes += events.rows.payload().len();
                     handed.arrival = Some(events.arrival);
                     sink.apply(&Events::from(&events))?;
                     if events.commit < self.log.opened_at() {
@@ -265,8 +266,7 @@ impl Runner {
                 Some(Item::Passed { position }) => sink.reached(&position)?,
             }
             handed.items += 1;
-            let passed = reader.position().restart.bytes_since(begun);
-            if passed >= PASS_BYTES || handed.items >= PASS_ITEMS {
+            if bytes >= PASS_BYTES || handed.items >= PASS_ITEMS {
                 break;
             }
         }

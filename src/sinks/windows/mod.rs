@@ -35,7 +35,7 @@
 
 mod checkpoint;
 mod commit;
-mod csv;
+pub mod csv;
 mod keep;
 mod lines;
 mod listing;

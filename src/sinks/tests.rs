@@ -1,0 +1,310 @@
+//! The runner, the set and the absent sink, over a real log on a simulated disk.
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::absent::OpenAbsent;
+use super::runner::{Runner, Step};
+use super::{Events, OpenSink, Pair, Sink, SinkError, Sinks, StartFile};
+use crate::disk::{Disk, SimDisk};
+use crate::log::{Committer, Control, Lines, Log, LogOptions, Lsn, Opened, Outcome, Position};
+use crate::metrics::Metrics;
+use crate::stream::{DecodeLimits, Decoder, FrameContext, Schema, UnknownFields};
+
+/// A log without threads.
+struct Rig {
+    disk: Arc<dyn Disk>,
+    log: Log,
+    committer: Committer,
+}
+
+fn now<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+fn schema() -> Schema {
+    let columns = [("at", "timestamp"), ("n", "i64")];
+    Schema::new("at", columns.map(|(name, kind)| (name.to_owned(), kind.to_owned()))).unwrap()
+}
+
+impl Rig {
+    fn new() -> Self {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new(1));
+        Self::on(&disk)
+    }
+
+    fn on(disk: &Arc<dyn Disk>) -> Self {
+        let options = LogOptions {
+            segment_bytes: 64 << 10,
+            reserve_bytes: 0,
+            seal_after: Duration::from_secs(3600),
+            ..LogOptions::new("/data/wal")
+        };
+        let schemas = ["a", "b"].map(|name| (name.to_owned(), schema())).to_vec();
+        let Opened { log, committer, .. } =
+            Log::open(Arc::clone(disk), options, schemas, &[]).unwrap();
+        Self { disk: Arc::clone(disk), log, committer }
+    }
+
+    /// A durable request of events `n`, `n + 1`, … Where it committed.
+    fn append(&mut self, stream: &str, n: u64, events: u64) -> Lsn {
+        let (stream, _) = self.log.stream(stream).unwrap();
+        let request = self.log.begin(stream);
+        let line = |n| format!("{{\"at\":\"2024-07-01T02:03:04Z\",\"n\":{n}}}\n");
+        let payload = bytes::Bytes::from((n..n + events).map(line).collect::<String>());
+        let decoder = Decoder::new(Arc::new(schema()), UnknownFields::Ignore, DecodeLimits::OPEN);
+        let (arrival, seed) = (request.arrival(), request.seed());
+        let context = FrameContext { arrival, seed, first_line: 1 };
+        let rows = Arc::new(decoder.decode(payload.clone(), &context).unwrap());
+        let permit = now(self.log.admit(64)).unwrap().unwrap();
+        let outcome = Outcome { events, ..Outcome::default() };
+        let mut committed =
+            Box::pin(request.commit(Lines::new(payload, rows, 1, 0), permit, outcome));
+        assert!(now(committed.as_mut()).is_none());
+        while self.committer.step() {}
+        now(committed).unwrap().unwrap().lsn
+    }
+
+    fn start_file(&self, sink: &str, stream: &str) -> StartFile {
+        StartFile::new(Arc::clone(&self.disk), Path::new("/data"), sink, stream)
+    }
+
+    fn runner(&self, pair: &Pair) -> Runner {
+        let stop = Arc::new(AtomicBool::new(false));
+        pair.runner(&self.log, &Metrics::new().unwrap(), &stop).unwrap()
+    }
+}
+
+/// A sink that remembers in memory what a real one would make durable.
+#[derive(Debug)]
+struct Remembering {
+    stream: &'static str,
+    medium: Arc<Mutex<Medium>>,
+    /// So many of the next applications fail.
+    failures: Arc<AtomicU32>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Medium {
+    position: Option<Position>,
+    numbers: Vec<u64>,
+    opened: u32,
+}
+
+#[derive(Debug)]
+struct RememberingSink {
+    medium: Arc<Mutex<Medium>>,
+    failures: Arc<AtomicU32>,
+    volatile: Medium,
+}
+
+impl Remembering {
+    fn new(stream: &'static str) -> Self {
+        Self { stream, medium: Arc::default(), failures: Arc::default() }
+    }
+}
+
+impl OpenSink for Remembering {
+    fn name(&self) -> &'static str {
+        "remembering"
+    }
+
+    fn stream(&self) -> &str {
+        self.stream
+    }
+
+    fn stored_position(&self) -> Result<Option<Position>, SinkError> {
+        Ok(self.medium.lock().unwrap().position)
+    }
+
+    fn open(&self, start: Position) -> Result<Box<dyn Sink>, SinkError> {
+        let mut medium = self.medium.lock().unwrap();
+        medium.opened += 1;
+        medium.position = medium.position.or(Some(start));
+        Ok(Box::new(RememberingSink {
+            medium: Arc::clone(&self.medium),
+            failures: Arc::clone(&self.failures),
+            volatile: medium.clone(),
+        }))
+    }
+}
+
+impl Sink for RememberingSink {
+    fn apply(&mut self, events: &Events<'_>) -> Result<(), SinkError> {
+        for row in events.from_row..events.rows.len() {
+            let fails = |left: u32| left.checked_sub(1);
+            if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
+                return Err(SinkError::Other("it was told to".into()));
+            }
+            let number = std::str::from_utf8(events.rows.cell(row, 1).unwrap()).unwrap();
+            self.volatile.numbers.push(number.parse().unwrap());
+            self.volatile.position = Some(events.position_after(row));
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, _control: &Control, position: &Position) -> Result<(), SinkError> {
+        self.reached(position)
+    }
+
+    fn reached(&mut self, position: &Position) -> Result<(), SinkError> {
+        self.volatile.position = Some(*position);
+        Ok(())
+    }
+
+    fn settle(&mut self, _now: Instant) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<(), SinkError> {
+        let mut medium = self.medium.lock().unwrap();
+        medium.position = self.volatile.position;
+        medium.numbers.clone_from(&self.volatile.numbers);
+        Ok(())
+    }
+
+    fn wants_checkpoint(&self, _now: Instant) -> bool {
+        false
+    }
+
+    fn durable(&self) -> Position {
+        self.medium.lock().unwrap().position.unwrap()
+    }
+}
+
+fn numbers(medium: &Arc<Mutex<Medium>>) -> Vec<u64> {
+    medium.lock().unwrap().numbers.clone()
+}
+
+/// S2, S3: what wasn't durable is handed over again, once, after each failure.
+#[test]
+fn a_failure_goes_back_to_the_last_durable_position() {
+    let mut rig = Rig::new();
+    let sink = Arc::new(Remembering::new("a"));
+    let (medium, failures) = (Arc::clone(&sink.medium), Arc::clone(&sink.failures));
+    let mut runner = rig.runner(&Pair { sink, start: rig.start_file("remembering", "a") });
+    rig.append("a", 0, 3);
+    assert!(matches!(runner.step(), Step::Idle { .. }));
+    rig.append("a", 3, 3);
+    failures.store(2, Ordering::SeqCst);
+    assert!(matches!(runner.step(), Step::Failed(_)));
+    let end = rig.log.durable_end();
+    let health = runner.status().health(end);
+    assert_eq!((health.status, health.attempts), ("retrying", 1));
+    assert_eq!(health.error.as_deref(), Some("it was told to"));
+    assert!(!health.is_ok() && health.lag.bytes > 0);
+    assert!(matches!(runner.step(), Step::Failed(_)), "the second failure");
+    assert!(matches!(runner.step(), Step::Idle { .. }));
+    assert!(runner.status().health(end).is_ok());
+    assert_eq!(runner.status().health(end).lag, super::Lag::default());
+    runner.finish();
+    assert_eq!(numbers(&medium), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(medium.lock().unwrap().opened, 3);
+}
+
+/// S1, S2: a new process goes on where the last one's checkpoint was.
+#[test]
+fn a_new_runner_goes_on_from_the_checkpoint() {
+    let mut rig = Rig::new();
+    let sink = Arc::new(Remembering::new("a"));
+    let medium = Arc::clone(&sink.medium);
+    let pair = Pair { sink, start: rig.start_file("remembering", "a") };
+    let mut runner = rig.runner(&pair);
+    rig.append("a", 0, 2);
+    runner.step();
+    runner.finish();
+    rig.append("b", 100, 1);
+    rig.append("a", 2, 2);
+    let mut runner = rig.runner(&pair);
+    runner.step();
+    runner.finish();
+    assert_eq!(numbers(&medium), [0, 1, 2, 3]);
+}
+
+/// What came before the first checkpoint isn't lost: the pair's start is durable before the log takes
+/// anything.
+#[test]
+fn a_sink_that_dies_before_its_first_checkpoint_begins_where_it_was_configured() {
+    let mut rig = Rig::new();
+    let start = rig.start_file("remembering", "a");
+    let pair = Pair { sink: Arc::new(Remembering::new("a")), start: start.clone() };
+    drop(rig.runner(&pair));
+    rig.append("a", 0, 2);
+    let mut rig = Rig::on(&rig.disk);
+    let sink = Arc::new(Remembering::new("a"));
+    let medium = Arc::clone(&sink.medium);
+    let mut runner = rig.runner(&Pair { sink, start });
+    rig.append("a", 2, 1);
+    runner.step();
+    runner.finish();
+    assert_eq!(numbers(&medium), [0, 1, 2]);
+}
+
+/// S5, and a pair without events doesn't hold the log.
+#[test]
+fn an_idle_pair_moves_with_the_log() {
+    let mut rig = Rig::new();
+    let sink = Arc::new(Remembering::new("b"));
+    let mut idle = rig.runner(&Pair { sink, start: rig.start_file("remembering", "b") });
+    let begun = idle.status().restart();
+    for n in 0..40 {
+        rig.append("a", n * 100, 100);
+        assert!(matches!(idle.step(), Step::Idle { .. }));
+    }
+    assert!(idle.status().restart() > begun, "its durable position has moved");
+    let segments = rig.log.usage().segments;
+    super::trim(&rig.log, &[Arc::clone(idle.status())]);
+    assert!(rig.log.usage().segments < segments, "the log could be trimmed");
+}
+
+#[test]
+fn an_absent_sink_holds_the_log_from_its_first_event_on() {
+    let mut rig = Rig::new();
+    let start = rig.start_file("table", "a");
+    let sink = Arc::new(OpenAbsent::new("table", start.clone()));
+    let pair = Pair { sink, start };
+    let mut runner = rig.runner(&pair);
+    for n in 0..40 {
+        rig.append("b", n * 100, 100);
+        assert!(matches!(runner.step(), Step::Idle { .. }));
+    }
+    let moved = runner.status().restart();
+    assert!(moved > Lsn::ZERO.advanced(64 << 10));
+    let commit = rig.append("a", 0, 1);
+    for n in 0..40 {
+        rig.append("b", n * 100, 100);
+        assert!(matches!(runner.step(), Step::Failed(_)));
+    }
+    assert!(runner.status().restart() < commit, "the event is held");
+    let health = runner.status().health(rig.log.durable_end());
+    assert!(health.error.is_some_and(|error| error.contains("isn't part of this build")));
+}
+
+#[test]
+fn threads_apply_what_comes_and_end_when_they_are_told() {
+    let mut rig = Rig::new();
+    let metrics = Metrics::new().unwrap();
+    let sink = Arc::new(Remembering::new("a"));
+    let medium = Arc::clone(&sink.medium);
+    let pairs = [Pair { sink, start: rig.start_file("remembering", "a") }];
+    let sinks = Sinks::start(&rig.log, &pairs, &metrics).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let wait = |lsn, timeout| runtime.block_on(sinks.wait_for("remembering", "a", lsn, timeout));
+    for n in 0..10 {
+        let commit = rig.append("a", n, 1);
+        assert!(wait(commit, Duration::from_secs(20)), "read your own writes");
+    }
+    assert!(!wait(Lsn(u64::MAX), Duration::from_millis(10)));
+    assert!(sinks.health().iter().all(super::PairHealth::is_ok));
+    assert!(sinks.join(Duration::from_secs(20)));
+    assert_eq!(numbers(&medium), (0..10).collect::<Vec<_>>());
+    assert_eq!(sinks.health()[0].status, "stopped");
+}
