@@ -1,0 +1,170 @@
+//! A full disk and a full log: refused in time, said, survived over a kill, healed by themselves.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
+mod harness;
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use harness::{Daemon, PATIENCE, say, user_events};
+
+/// A small file system of its own; unmounted when dropped.
+struct SmallDisk {
+    at: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    /// `None`, and said, where this process may not mount one.
+    fn mount(mebibytes: u32) -> Option<Self> {
+        let at = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "windrow-test"])
+            .arg(at.path())
+            .output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Self { at }),
+            Ok(output) => {
+                let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                say(&format!("SKIPPED full_disk: no small file system could be mounted: {reason}"));
+                None
+            }
+            Err(error) => {
+                say(&format!("SKIPPED full_disk: mount can't be run: {error}"));
+                None
+            }
+        }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.at.path().join("data")
+    }
+
+    /// Takes so much of it away.
+    fn fill(&self, mebibytes: u64) -> PathBuf {
+        let path = self.at.path().join("filler");
+        let file = File::create(&path).unwrap();
+        fs2::FileExt::allocate(&file, mebibytes << 20).unwrap();
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(self.at.path()).status();
+        if !unmounted.is_ok_and(|status| status.success()) {
+            say(&format!("{} stays mounted", self.at.path().display()));
+        }
+    }
+}
+
+const SMALL: [&str; 4] = ["--wal-segment", "4MiB", "--wal-reserve", "16MiB"];
+
+#[test]
+fn a_full_disk_is_507_until_there_is_room_again() {
+    let Some(disk) = SmallDisk::mount(96) else { return };
+    let filler = disk.fill(40);
+    let daemon = Daemon::start_with(&disk.data(), &SMALL);
+    let (accepted, refusal) = ingest_until_refused(&daemon, 0);
+    assert_eq!(refusal.status, 507, "{}", refusal.text());
+    assert_eq!(refusal.header("content-type"), Some("application/problem+json"));
+    assert!(accepted > 0);
+    // It lives, and says what it holds.
+    assert_eq!(daemon.get("/health/live").status, 200);
+    assert_eq!(daemon.wait_for_rows("user-events", accepted)["rows"], accepted);
+
+    // A start on a full disk is a start.
+    daemon.kill();
+    let daemon = Daemon::start_with(&disk.data(), &SMALL);
+    assert_eq!(daemon.wait_for_rows("user-events", accepted)["rows"], accepted);
+    assert_eq!(daemon.post("/user/event", user_events(accepted, 10)).status, 507);
+
+    // Room again, and nobody restarted anything.
+    std::fs::remove_file(filler).unwrap();
+    let answer = wait_until_accepted(&daemon, &user_events(accepted, 10));
+    let listing = daemon.windows_at("user-events", &answer);
+    assert_eq!(listing["rows"], accepted + 10);
+    daemon.close_window("user-events");
+    daemon.outputs("user-events").assert_agree();
+}
+
+#[test]
+fn a_full_log_is_429_and_names_who_holds_it() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("windrow.toml");
+    // Nothing ever takes these: their sink isn't part of this build.
+    let columns = r#"columns = { at = "timestamp", text = "string" }"#;
+    std::fs::write(
+        &file,
+        format!("[streams.held]\ntime = \"at\"\n{columns}\nsinks = [\"table\"]\n"),
+    )
+    .unwrap();
+    let args = ["--config", file.to_str().unwrap(), "--wal-segment", "1MiB", "--wal-max", "8MiB"];
+    let daemon = Daemon::start_with(&data.path().join("data"), &args);
+    let line = format!(r#"{{"at":"2024-07-01T02:03:04Z","text":"{}"}}"#, "x".repeat(1000));
+    let body = (line + "\n").repeat(500);
+    let mut accepted = 0;
+    let refusal = loop {
+        let answer = daemon.post("/v1/streams/held", &body);
+        if answer.status != 200 {
+            break answer;
+        }
+        accepted += 1;
+        assert!(accepted < 100, "the log has no limit");
+    };
+    assert_eq!(refusal.status, 429, "{}", refusal.text());
+    assert!(refusal.header("retry-after").is_some());
+    assert!(accepted >= 8, "{accepted} requests of half a MiB in a log of 8 MiB");
+    let health = daemon.get("/health");
+    assert_eq!(
+        (health.status, &health.json()["status"]),
+        (200, &"degraded".into()),
+        "{}",
+        health.text()
+    );
+    assert!(health.text().contains("held"), "{}", health.text());
+    // It is one log: the others wait too, and nobody is lied to.
+    assert_eq!(daemon.post("/user/event", user_events(0, 1)).status, 429);
+}
+
+#[test]
+fn an_upload_that_alone_fills_the_log_is_507() {
+    let data = tempfile::tempdir().unwrap();
+    let args = ["--wal-segment", "1MiB", "--wal-max", "8MiB"];
+    let daemon = Daemon::start_with(data.path(), &args);
+    let answer = daemon.post("/user/event", user_events(0, 80_000));
+    assert_eq!(answer.status, 507, "{}", answer.text());
+    // What it had held is given back.
+    let answer = wait_until_accepted(&daemon, &user_events(0, 10));
+    assert_eq!(daemon.windows_at("user-events", &answer)["rows"], 10);
+}
+
+/// Until an answer isn't 200: how many events were accepted, and that answer.
+fn ingest_until_refused(daemon: &Daemon, from: u64) -> (u64, harness::Answer) {
+    const LINES: u64 = 2000;
+    let mut accepted = from;
+    loop {
+        let answer = daemon.post("/user/event", user_events(accepted, LINES));
+        if answer.status != 200 {
+            return (accepted, answer);
+        }
+        accepted += LINES;
+        assert!(accepted < 1_000_000, "the disk has no end");
+    }
+}
+
+/// The position of the answer, as soon as it is one.
+fn wait_until_accepted(daemon: &Daemon, lines: &str) -> String {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let answer = daemon.post("/user/event", lines);
+        if answer.status == 200 {
+            return harness::position(&answer);
+        }
+        assert!(matches!(answer.status, 429 | 507), "{}", answer.text());
+        assert!(Instant::now() < end, "not healed: {}", answer.text());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
