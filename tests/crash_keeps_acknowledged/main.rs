@@ -108,6 +108,7 @@ fn assert_verified(data: &Path) {
     assert!(verify.status.success(), "{}{}", said(&verify.stdout), said(&verify.stderr));
 }
 
+#[allow(clippy::disallowed_methods, reason = "no setting of windrow's")]
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} isn't a number: {text}")))
