@@ -51,8 +51,8 @@ impl DataDir {
     }
 
     /// Makes sure that no daemon uses it, as long as what is returned lives.
-    pub fn lock(&self) -> anyhow::Result<DirLock> {
-        Ok(DirLock::acquire(&self.path)?)
+    pub fn lock(&self) -> anyhow::Result<Vec<DirLock>> {
+        Ok(DirLock::acquire_with_log(&self.path, &self.wal)?)
     }
 
     /// The durable positions of all sinks, each with the name of its pair.

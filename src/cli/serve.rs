@@ -47,7 +47,8 @@ pub struct Arguments {
 /// Runs the daemon until it is told to stop.
 pub fn run(config: Config) -> anyhow::Result<()> {
     machine::make_data_dir(&config.data_dir)?;
-    let _lock = DirLock::acquire(&config.data_dir)?;
+    machine::make_log_dir(&config.wal.dir)?;
+    let _locks = DirLock::acquire_with_log(&config.data_dir, &config.wal.dir)?;
     machine::prepare(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("http")

@@ -29,9 +29,9 @@ pub struct DirLock {
 #[derive(thiserror::Error, Debug)]
 pub enum LockError {
     /// Another process has it.
-    #[error("the data directory {} is in use by {}: stop it first, or choose another with --data-dir", directory.display(), holder(*pid))]
+    #[error("the directory {} is in use by {}: stop it first, or choose another one", directory.display(), holder(*pid))]
     Held {
-        /// The data directory.
+        /// The data directory, or the log's.
         directory: PathBuf,
         /// The process, if it has said so.
         pid: Option<u32>,
@@ -72,6 +72,16 @@ impl DirLock {
         Ok(Self { _file: file })
     }
 
+    /// Locks a data directory and, where its log lies elsewhere, the log's directory too: daemons
+    /// with data directories of their own and one log would write over each other.
+    pub fn acquire_with_log(data: &Path, log: &Path) -> Result<Vec<Self>, LockError> {
+        let mut locks = vec![Self::acquire(data)?];
+        if !lies_within(log, data) {
+            locks.push(Self::acquire(log)?);
+        }
+        Ok(locks)
+    }
+
     /// The process that has a directory's lock, if one has it and has said so. Takes nothing.
     pub fn holder(directory: &Path) -> Option<u32> {
         let path = directory.join(LOCK_FILE);
@@ -81,6 +91,14 @@ impl DirLock {
             Ok(()) => None,
             Err(_) => pid_in(&path),
         }
+    }
+}
+
+/// Also where a link leads elsewhere.
+fn lies_within(inner: &Path, outer: &Path) -> bool {
+    match (inner.canonicalize(), outer.canonicalize()) {
+        (Ok(inner), Ok(outer)) => inner.starts_with(outer),
+        _ => inner.starts_with(outer),
     }
 }
 
@@ -114,6 +132,22 @@ mod tests {
         drop(lock);
         assert_eq!(DirLock::holder(directory.path()), None);
         DirLock::acquire(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_log_elsewhere_is_locked_too() {
+        let [data, other, log] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let own = data.path().join("wal");
+        fs::create_dir(&own).unwrap();
+        let linked = other.path().join("wal");
+        std::os::unix::fs::symlink(log.path(), &linked).unwrap();
+
+        let locks = DirLock::acquire_with_log(data.path(), &own).unwrap();
+        assert!(!own.join(LOCK_FILE).exists());
+        drop(locks);
+        let _locks = DirLock::acquire_with_log(data.path(), log.path()).unwrap();
+        let refused = DirLock::acquire_with_log(other.path(), &linked).unwrap_err();
+        assert!(matches!(&refused, LockError::Held { directory, .. } if *directory == linked));
     }
 
     #[test]

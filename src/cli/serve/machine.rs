@@ -18,6 +18,13 @@ pub(super) fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
     })
 }
 
+/// Makes the log's directory.
+pub(super) fn make_log_dir(dir: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| {
+        format!("can't make the log's directory {}; choose another with `--wal-dir`", dir.display())
+    })
+}
+
 /// Raises limits, and warns of what the directories lie on.
 pub(super) fn prepare(config: &Config) {
     raise_open_files(config.limits.connections_max as u64 + FILES_BESIDES);
