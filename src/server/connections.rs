@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::response::Response;
 use http::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -157,7 +157,6 @@ async fn serve<S: Socket>(
     let io = TokioIo::new(Noted::new(socket, activity.clone()));
     let connection = http1::Builder::new()
         .half_close(true)
-        .pipeline_flush(true)
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
@@ -200,12 +199,17 @@ impl hyper::service::Service<Request<Incoming>> for Serve {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_service = self.activity.begin();
+        let activity = self.activity.clone();
+        activity.set_unread(!request.body().is_end_stream());
         let id = self.ids.of(&request);
         // A router is always ready.
         let answer = self.router.clone().call(request);
         Box::pin(async move {
             let mut response = answer.await?;
             id.put(&mut response);
+            if response.status().is_success() {
+                activity.set_unread(false);
+            }
             drop(in_service);
             Ok(response)
         })

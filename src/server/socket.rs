@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ pub(super) struct Activity {
     in_service: AtomicU32,
     /// Requests begun, and bytes of answers written.
     progress: AtomicU64,
+    /// Whether some of a request's body may still come, or lie unread in the socket.
+    unread: AtomicBool,
 }
 
 impl Activity {
@@ -50,6 +52,11 @@ impl Activity {
         self.in_service.fetch_add(1, Ordering::Relaxed);
         self.progress.fetch_add(1, Ordering::Relaxed);
         InService(self.clone())
+    }
+
+    /// Whether the last request's body may not have been read to its end.
+    pub(super) fn set_unread(&self, unread: bool) {
+        self.unread.store(unread, Ordering::Relaxed);
     }
 
     /// `None` while a request is being answered: its own limits hold. Otherwise a number that stays
@@ -71,7 +78,7 @@ impl Drop for InService {
     }
 }
 
-/// A socket that notes what it does and lingers when it is shut down.
+/// A socket that notes what it does, and lingers when it is shut down in front of unread bytes.
 #[derive(Debug)]
 pub(super) struct Noted<S> {
     socket: S,
@@ -137,6 +144,9 @@ impl<S: Socket> AsyncWrite for Noted<S> {
             match &mut this.ending {
                 Ending::NotYet => {
                     ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
+                    if !this.activity.unread.load(Ordering::Relaxed) {
+                        return Poll::Ready(Ok(()));
+                    }
                     let until = tokio::time::sleep_until(Instant::now() + LINGER);
                     this.ending = Ending::Lingering(Box::pin(until));
                 }
