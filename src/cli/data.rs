@@ -10,8 +10,8 @@ use crate::config::Settings;
 use crate::disk::{DirLock, Disk, RealDisk};
 use crate::log::Position;
 use crate::log::scan::LogDir;
-use crate::sinks::StartFile;
 use crate::sinks::windows::{WINDOWS_DIR, Windows, position_at_rest, streams};
+use crate::sinks::{SinkError, StartFile};
 
 /// A data directory.
 #[derive(Clone, Debug)]
@@ -55,20 +55,26 @@ impl DataDir {
         Ok(DirLock::acquire_with_log(&self.path, &self.wal)?)
     }
 
-    /// The durable positions of all sinks, each with the name of its pair.
-    pub fn positions(&self) -> anyhow::Result<Vec<(String, Position)>> {
+    /// The durable positions of all sinks, each with the name of its pair; an error is one of that
+    /// sink's files.
+    pub fn positions(&self) -> anyhow::Result<Vec<(String, Result<Position, SinkError>)>> {
         let mut positions = Vec::new();
         for start in StartFile::all(&self.disk, &self.path)? {
             let pair = format!("{} of {}", start.sink(), start.stream());
-            let stored = if start.sink() == Windows::NAME {
-                position_at_rest(self.disk.as_ref(), &self.windows().join(start.stream()))?
-            } else {
-                None
-            };
-            let position = stored.map_or_else(|| start.load(), |stored| Ok(Some(stored)))?;
-            positions.extend(position.map(|position| (pair, position)));
+            positions.extend(self.position(&start).transpose().map(|position| (pair, position)));
         }
         Ok(positions)
+    }
+
+    /// Where a sink stands by its own files or, before its first checkpoint, by its start file.
+    fn position(&self, start: &StartFile) -> Result<Option<Position>, SinkError> {
+        if start.sink() == Windows::NAME {
+            let directory = self.windows().join(start.stream());
+            if let Some(position) = position_at_rest(self.disk.as_ref(), &directory)? {
+                return Ok(Some(position));
+            }
+        }
+        start.load()
     }
 
     /// The streams that have windows. What `windrow replay` has moved aside isn't one.

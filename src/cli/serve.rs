@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::opening::Opened;
@@ -40,7 +41,7 @@ const SINKS_GRACE_MIN: Duration = Duration::from_secs(2);
 )]
 pub struct Arguments {
     /// Start although a stream that is no longer configured has data no sink has applied
-    #[arg(long, env = "WINDROW_DISCARD", hide_env = true)]
+    #[arg(long, env = "WINDROW_DISCARD", hide_env = true, value_parser = FalseyValueParser::new())]
     pub discard: bool,
 }
 

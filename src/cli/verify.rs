@@ -1,6 +1,7 @@
 //! `windrow verify`: everything at rest against its checksums.
 
-use std::io::Write;
+use std::collections::HashSet;
+use std::io::{self, Write};
 
 use anyhow::bail;
 use clap::Args;
@@ -22,65 +23,105 @@ pub struct Arguments {
 /// Verifies the log and every stream's windows. The list of what differs goes to `out`; the error
 /// only says that there is one.
 pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut failures = log(data, out)?;
-    failures += windows(data, arguments.strict, out)?;
-    match failures {
+    let mut report = Report { out, told: HashSet::new(), failures: 0 };
+    log(data, &mut report)?;
+    for stream in data.streams_with_windows()? {
+        windows(&stream, data, arguments.strict, &mut report)?;
+    }
+    match report.failures {
         0 => Ok(()),
         1 => bail!("1 thing is not as it was written; see the list"),
         failures => bail!("{failures} things are not as they were written; see the list"),
     }
 }
 
+/// The list. What two checks find is told and counted once.
+struct Report<'a, W> {
+    out: &'a mut W,
+    told: HashSet<String>,
+    failures: usize,
+}
+
+impl<W: Write> Report<'_, W> {
+    fn damaged(&mut self, finding: String) -> io::Result<()> {
+        self.found("DAMAGED", finding, true)
+    }
+
+    fn found(&mut self, kind: &str, finding: String, is_failure: bool) -> io::Result<()> {
+        if self.told.contains(&finding) {
+            return Ok(());
+        }
+        self.failures += usize::from(is_failure);
+        writeln!(self.out, "{kind}: {finding}")?;
+        self.told.insert(finding);
+        Ok(())
+    }
+}
+
 /// Verifies the log, and that it holds what the sinks' positions say that they have read.
-fn log(data: &DataDir, out: &mut impl Write) -> anyhow::Result<usize> {
+fn log(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<()> {
     // Before the log, so that a daemon can't get ahead of what is read.
-    let positions = data.positions()?;
+    let mut positions = Vec::new();
+    for (pair, position) in data.positions()? {
+        match position {
+            Ok(position) => positions.push((pair, position)),
+            Err(error) => report.damaged(error.to_string())?,
+        }
+    }
+    if let (false, Some((pair, position))) = (data.wal.is_dir(), positions.first()) {
+        let (wal, log) = (data.wal.display(), position.log);
+        report
+            .damaged(format!("there is no log in {wal}, but {pair} has read from one ({log})"))?;
+        return Ok(());
+    }
     let mut findings = Vec::new();
     let verified = verify(&data.log()?, &mut |finding| findings.push(finding))?;
-    for finding in &findings {
-        let kind = if finding.is_damage() { "DAMAGED" } else { "note" };
-        writeln!(out, "{kind}: {finding}")?;
+    for finding in findings {
+        let is_damage = finding.is_damage();
+        report.found(if is_damage { "DAMAGED" } else { "note" }, finding.to_string(), is_damage)?;
     }
-    let mut failures = findings.iter().filter(|finding| finding.is_damage()).count();
     for (pair, position) in positions {
         if position.commit > verified.end {
-            failures += 1;
-            writeln!(
-                out,
-                "DAMAGED: the log ends at LSN {}, but the checkpoint of {pair} has read up to LSN {}",
+            report.damaged(format!(
+                "the log ends at LSN {}, but the checkpoint of {pair} has read up to LSN {}",
                 verified.end, position.commit
-            )?;
+            ))?;
         }
     }
     let Verified { segments, batches, requests, events, bytes, .. } = verified;
     writeln!(
-        out,
+        report.out,
         "log: {segments} segments, {batches} batches, {requests} requests, {events} events, {} read",
         Size(bytes).rounded()
     )?;
-    Ok(failures)
+    Ok(())
 }
 
-/// Verifies the manifests, the files that they list, and what is open.
-fn windows(data: &DataDir, strict: bool, out: &mut impl Write) -> anyhow::Result<usize> {
-    let mut failures = 0;
-    for stream in data.streams_with_windows()? {
-        let directory = data.windows().join(&stream);
-        let mut findings = Vec::new();
-        let verified = windows::verify(data.disk.as_ref(), &directory, &stream, &mut |finding| {
-            findings.push(finding);
-        })?;
-        for finding in &findings {
-            let kind = if finding.is_damage() { "DAMAGED" } else { "note" };
-            writeln!(out, "{kind}: {finding}")?;
-        }
-        failures += findings.iter().filter(|finding| strict || finding.is_damage()).count();
-        let windows::Verified { files, rows, bytes } = verified;
-        writeln!(
-            out,
-            "windows of {stream}: {files} committed files, {rows} rows, {} read",
-            Size(bytes).rounded()
+/// Verifies a stream's manifest, the files that it lists, and what is open.
+fn windows(
+    stream: &str,
+    data: &DataDir,
+    strict: bool,
+    report: &mut Report<'_, impl Write>,
+) -> anyhow::Result<()> {
+    let directory = data.windows().join(stream);
+    let mut findings = Vec::new();
+    let verified = windows::verify(data.disk.as_ref(), &directory, stream, &mut |finding| {
+        findings.push(finding);
+    })?;
+    for finding in findings {
+        let is_failure = strict || finding.is_damage();
+        report.found(
+            if is_failure { "DAMAGED" } else { "note" },
+            finding.to_string(),
+            is_failure,
         )?;
     }
-    Ok(failures)
+    let windows::Verified { files, rows, bytes } = verified;
+    writeln!(
+        report.out,
+        "windows of {stream}: {files} committed files, {rows} rows, {} read",
+        Size(bytes).rounded()
+    )?;
+    Ok(())
 }

@@ -10,8 +10,9 @@ use super::suggest::nearest;
 
 /// What windrow's variables begin with.
 pub const PREFIX: &str = "WINDROW_";
-/// Variables of single commands, which no key stands for.
-const OF_COMMANDS: [&str; 4] = ["CONFIG", "DISCARD", "TOKEN", "URL"];
+/// Variables of single commands, and those that `on_commit` hands to its command, which no key
+/// stands for.
+const OF_COMMANDS: [&str; 6] = ["CONFIG", "DISCARD", "FILE", "STREAM", "TOKEN", "URL"];
 /// What an orchestrator puts into the environment beside a service called `windrow`, and what
 /// windrow's own tests use.
 const NOT_SETTINGS: [&str; 5] = ["PORT", "SERVICE_", "TCP_", "TEST_", "BENCH_"];

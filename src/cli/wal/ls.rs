@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::data::DataDir;
 use crate::config::Size;
+use crate::log::Position;
 use crate::log::inspect::SegmentSummary;
 
 /// Arguments of `windrow wal ls`.
@@ -49,7 +50,12 @@ pub fn run(_arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyh
     }
     writeln!(out, "\n{:>20} {:>20}  SINK", "HOLDS THE LOG FROM", "HAS READ TO")?;
     for (pair, position) in data.positions()? {
-        writeln!(out, "{:>20} {:>20}  {pair}", position.restart, position.commit)?;
+        match position {
+            Ok(Position { restart, commit, .. }) => {
+                writeln!(out, "{restart:>20} {commit:>20}  {pair}")?;
+            }
+            Err(error) => writeln!(out, "{:>41}  {pair}: {error}", "?")?,
+        }
     }
     Ok(())
 }

@@ -15,8 +15,10 @@ pub struct Arguments {}
 /// Repairs the log and says what was done and what is lost.
 pub fn run(_arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyhow::Result<()> {
     let _lock = data.lock()?;
-    let held: Vec<Held> =
-        data.positions()?.into_iter().map(|(what, position)| Held { what, position }).collect();
+    let mut held = Vec::new();
+    for (what, position) in data.positions()? {
+        held.push(Held { what, position: position? });
+    }
     let report = repair::repair(data.disk.as_ref(), &data.wal, &held)?;
     if report.is_nothing() {
         return Ok(writeln!(out, "nothing is damaged in {}", data.wal.display())?);
