@@ -36,6 +36,22 @@ fn a_window_goes_on_over_clean_ends_and_kills() {
 }
 
 #[test]
+fn what_was_written_before_a_restart_is_read_after_it() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path());
+    let answer = daemon.post("/user/event", user_events(0, 299));
+    let position = harness::position(&answer);
+    daemon.windows_at("user-events", &position);
+    daemon.stop();
+    for _ in 0..5 {
+        let daemon = Daemon::start(data.path());
+        // Asked as soon as the daemon is ready, while its sinks may still be opening.
+        assert_eq!(daemon.windows_at("user-events", &position)["rows"], 299);
+        daemon.kill();
+    }
+}
+
+#[test]
 fn a_clean_end_leaves_the_open_file_as_it_was() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(data.path());

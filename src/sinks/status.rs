@@ -121,7 +121,8 @@ impl PairStatus {
         Self {
             sink,
             stream,
-            applied: watch::Sender::new(durable.commit),
+            // Until it is open, nobody can be shown what it has applied.
+            applied: watch::Sender::new(Lsn(0)),
             read_to: AtomicU64::new(durable.restart.0),
             restart: AtomicU64::new(durable.restart.0),
             events: AtomicU64::new(0),
@@ -174,7 +175,7 @@ impl PairStatus {
             sink: self.sink,
             stream: self.stream.clone(),
             status,
-            position: self.applied(),
+            position: self.applied().max(state.durable.commit),
             restart: self.restart(),
             lag: self.lag(&state, durable_end),
             events_applied: self.events.load(Ordering::Relaxed),
@@ -217,6 +218,7 @@ impl PairStatus {
         drop(state);
         self.restart.store(durable.restart.0, Ordering::Release);
         self.read_to.store(durable.restart.0, Ordering::Release);
+        self.set_applied(durable.commit);
     }
 
     /// What one pass of the runner has come to.
@@ -232,10 +234,14 @@ impl PairStatus {
             state.behind_since.or_else(|| Some(Instant::now()))
         };
         drop(state);
-        // Applied goes back only when a sink does; whoever waits has seen it applied before.
+        self.set_applied(pass.applied);
+    }
+
+    /// Only ever forward: after a failure a sink goes back, but whoever waited was shown more before.
+    fn set_applied(&self, to: Lsn) {
         self.applied.send_if_modified(|applied| {
-            let moved = pass.applied > *applied;
-            *applied = pass.applied.max(*applied);
+            let moved = to > *applied;
+            *applied = to.max(*applied);
             moved
         });
     }
@@ -267,4 +273,23 @@ pub(super) struct Pass {
     pub read_to: Lsn,
     /// Arrival of the newest request in it.
     pub arrival: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::LogId;
+
+    #[tokio::test]
+    async fn nothing_is_applied_until_the_sink_is_open() {
+        let stored = Position::at(LogId([7; 16]), Lsn(8192));
+        let status = PairStatus::new("windows", "orders".to_owned(), stored);
+        assert!(!status.wait_for(Lsn(4096), Duration::ZERO).await);
+        assert_eq!(status.health(Lsn(8192)).position, Lsn(8192));
+        status.reopened(stored);
+        assert!(status.wait_for(Lsn(8192), Duration::ZERO).await);
+        // A failure takes the sink back, not what has been shown.
+        status.reopened(Position::at(stored.log, Lsn(4096)));
+        assert!(status.wait_for(Lsn(8192), Duration::ZERO).await);
+    }
 }
