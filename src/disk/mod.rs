@@ -57,6 +57,14 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Makes the directory's entries durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Makes the bytes (and the lengths) of several files durable. On failure the index of a file
+    /// whose sync failed; about the others nothing is known, either.
+    fn sync_files(&self, files: &[&dyn DiskFile]) -> Result<(), (usize, io::Error)> {
+        files
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, file)| file.sync_data().map_err(|error| (index, error)))
+    }
     /// Makes the file read-only for everybody (mode 0444).
     fn set_read_only(&self, path: &Path) -> io::Result<()>;
     /// Bytes that an unprivileged process can still allocate on the file system of `path`.

@@ -74,12 +74,9 @@ impl WindowsSink {
         if self.closed.is_empty() {
             return Ok(());
         }
-        for closed in &mut self.closed {
-            closed.file.sync()?;
-        }
-        for file in self.open.iter_mut().chain(&mut self.late) {
-            file.sync_if_named()?;
-        }
+        let closed = self.closed.iter_mut().map(|closed| &mut closed.file);
+        let open = self.open.iter_mut().chain(&mut self.late).filter(|file| file.is_named());
+        OpenFile::sync_all(self.shared.disk.as_ref(), closed.chain(open).collect())?;
         self.sync_names()?;
 
         let mut records = Vec::with_capacity(self.closed.len());

@@ -164,20 +164,25 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Writes what is in the buffer, and makes everything durable.
-    pub fn sync(&mut self) -> Result<(), SinkError> {
-        self.flush()?;
-        if !self.synced {
-            self.file.sync_data().map_err(SinkError::io("syncing", &self.path))?;
-            self.synced = true;
+    /// Writes what is in the files' buffers, and makes everything durable.
+    pub fn sync_all(disk: &dyn Disk, mut files: Vec<&mut Self>) -> Result<(), SinkError> {
+        for file in &mut files {
+            file.flush()?;
         }
-        self.named = false;
+        files.retain(|file| !file.synced);
+        let handles: Vec<_> = files.iter().map(|file| file.file.as_ref()).collect();
+        disk.sync_files(&handles)
+            .map_err(|(index, error)| SinkError::io("syncing", &files[index].path)(error))?;
+        for file in files {
+            file.synced = true;
+            file.named = false;
+        }
         Ok(())
     }
 
-    /// As [`OpenFile::sync`], if a checkpoint names a state that isn't durable.
-    pub fn sync_if_named(&mut self) -> Result<(), SinkError> {
-        if self.named { self.sync() } else { Ok(()) }
+    /// Whether a checkpoint names a state that isn't durable.
+    pub fn is_named(&self) -> bool {
+        self.named
     }
 
     /// Writes what is in the buffer, and tells the file's state for a checkpoint. That must not

@@ -254,9 +254,8 @@ impl WindowsSink {
 
     /// Makes durable what a checkpoint names: files that are open, and their names.
     pub(super) fn sync_open(&mut self) -> Result<(), SinkError> {
-        for file in self.open.iter_mut().chain(&mut self.late) {
-            file.sync()?;
-        }
+        let files = self.open.iter_mut().chain(&mut self.late).collect();
+        OpenFile::sync_all(self.shared.disk.as_ref(), files)?;
         self.sync_names()
     }
 
