@@ -148,10 +148,11 @@ fn lines(
         let at = second + index;
         let (minute, second) = (at / 60, at % 60);
         let pad = "x".repeat(pad);
-        text += &format!(
-            "{{\"at\":\"2024-07-01T02:{minute:02}:{second:02}Z\",\"request\":{number},\"row\":{},\"pad\":\"{pad}\"}}\n",
-            row + index
-        );
+        let row = row + index;
+        let at = format!("2024-07-01T02:{minute:02}:{second:02}Z");
+        let line = serde_json::json!({"at": at, "request": number, "row": row, "pad": pad});
+        text += &line.to_string();
+        text.push('\n');
     }
     let decoder = Decoder::new(Arc::new(schema()), UnknownFields::Ignore, DecodeLimits::OPEN);
     let context =
@@ -167,17 +168,17 @@ fn script(disk: &SimDisk, sent: &mut BTreeMap<u64, Sent>) -> Option<()> {
     for life in 0..2 {
         let mut daemon = Daemon::start(disk).ok()?;
         let base = life * 400;
-        let mut send = |daemon: &mut Daemon, number: u64, frames: &[(u64, u64)], pad| {
+        let mut post = |daemon: &mut Daemon, number: u64, frames: &[(u64, u64)], pad| {
             sent.insert(life * 100 + number, daemon.send(life * 100 + number, frames, pad)?);
             Some(())
         };
         for number in 0..6 {
-            send(&mut daemon, number, &[(base + 3 * number, 1)], 10)?;
+            post(&mut daemon, number, &[(base + 3 * number, 1)], 10)?;
             if number % 2 == 1 {
                 daemon.step().then_some(())?;
             }
         }
-        send(
+        post(
             &mut daemon,
             10,
             &[(base + 20, 4), (base + 50, 3), (base + 5, 2), (base + 60, 20)],
@@ -185,11 +186,11 @@ fn script(disk: &SimDisk, sent: &mut BTreeMap<u64, Sent>) -> Option<()> {
         )?;
         daemon.step().then_some(())?;
         for number in 20..26 {
-            send(&mut daemon, number, &[(base + 90 + number, 12)], 1500)?;
+            post(&mut daemon, number, &[(base + 90 + number, 12)], 1500)?;
             daemon.step().then_some(())?;
         }
         daemon.close_window();
-        send(&mut daemon, 30, &[(base + 130, 1), (base + 131, 1)], 10)?;
+        post(&mut daemon, 30, &[(base + 130, 1), (base + 131, 1)], 10)?;
         daemon.step().then_some(())?;
         // Begun and never committed.
         let (stream, _) = daemon.log.stream("s").unwrap();
