@@ -158,6 +158,15 @@ fn bad_parameters_are_named() {
 }
 
 #[test]
+fn a_path_or_query_that_is_no_text_is_a_problem_too() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path());
+    problem(&daemon.post("/v1/streams/%ff", "{}"), 404);
+    problem(&daemon.get("/v1/streams/%ff/windows"), 404);
+    problem(&daemon.get("/v1/streams/user-events/windows?limit=1&limit=2"), 400);
+}
+
+#[test]
 fn metrics_come_as_text_and_as_json() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(data.path());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderValue, header};
@@ -14,6 +14,7 @@ use http_body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
 
 use super::app::App;
+use super::extract::{InPath, InQuery};
 use super::problem::Problem;
 use super::read_your_writes;
 use super::streams::AtPosition;
@@ -26,8 +27,8 @@ const PIECE_BYTES: u64 = 256 << 10;
 /// Sends a committed file. It is immutable, so that its length is known and clients may keep it.
 pub(super) async fn download(
     State(app): State<Arc<App>>,
-    Path((stream, file)): Path<(String, String)>,
-    Query(at): Query<AtPosition>,
+    InPath((stream, file)): InPath<(String, String)>,
+    InQuery(at): InQuery<AtPosition>,
 ) -> Result<Response, Problem> {
     let ready = app.ready()?;
     let windows = ready.windows(&app, &stream)?;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 
 use super::app::{App, Ready};
+use super::extract::InQuery;
 use super::problem::Problem;
 use crate::metrics::Metrics;
 
@@ -23,7 +24,7 @@ pub(super) struct Parameters {
 /// The metrics, in the format that the query or `Accept` asks for.
 pub(super) async fn metrics(
     State(app): State<Arc<App>>,
-    Query(parameters): Query<Parameters>,
+    InQuery(parameters): InQuery<Parameters>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let json = match parameters.format.as_deref() {

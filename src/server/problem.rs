@@ -63,9 +63,12 @@ impl Problem {
 
     /// A parameter of the query is wrong: 400.
     pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
-        let problem =
-            Self::new(StatusCode::BAD_REQUEST, "bad-parameter", "Bad parameter", detail.into());
-        Self { field: Some(name.to_owned()), ..problem }
+        Self { field: Some(name.to_owned()), ..Self::query(detail) }
+    }
+
+    /// The query as a whole is wrong: 400.
+    pub fn query(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-parameter", "Bad parameter", detail.into())
     }
 
     /// The `Content-Type` or `Content-Encoding` isn't taken: 415.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use http::Method;
 
 use super::app::App;
+use super::extract::InPath;
 use super::problem::Problem;
 use super::{csv_file, health, ingest, observe, streams};
 
@@ -34,7 +35,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
 
 async fn into_named_stream(
     State(app): State<Arc<App>>,
-    Path(stream): Path<String>,
+    InPath(stream): InPath<String>,
     request: Request,
 ) -> Response {
     ingest::into_stream(&app, &stream, request).await

@@ -40,7 +40,7 @@ impl Socket for UnixStream {
 pub(super) struct Activity {
     /// Requests that are being answered.
     in_service: AtomicU32,
-    /// Requests begun, and bytes of answers written.
+    /// Grows with each beginning and end of a request and each write.
     progress: AtomicU64,
     /// Whether some of a request's body may still come, or lie unread in the socket.
     unread: AtomicBool,

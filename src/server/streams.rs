@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::app::App;
+use super::extract::{InPath, InQuery};
 use super::problem::Problem;
 use super::read_your_writes;
 use crate::config::StreamConfig;
@@ -89,8 +90,8 @@ impl Part {
 /// Committed windows, newest first, and the open ones.
 pub(super) async fn windows(
     State(app): State<Arc<App>>,
-    Path(stream): Path<String>,
-    Query(part): Query<Part>,
+    InPath(stream): InPath<String>,
+    InQuery(part): InQuery<Part>,
 ) -> Result<Response, Problem> {
     let ready = app.ready()?;
     let windows = ready.windows(&app, &stream)?.clone();
@@ -107,7 +108,7 @@ pub(super) async fn windows(
 /// get there in time, when it is certain to be.
 pub(super) async fn close_window(
     State(app): State<Arc<App>>,
-    Path(stream): Path<String>,
+    InPath(stream): InPath<String>,
 ) -> Result<Response, Problem> {
     let ready = app.taking()?;
     ready.windows(&app, &stream)?;
