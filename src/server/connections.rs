@@ -141,7 +141,7 @@ async fn drive<S: Socket>(
 ) {
     // Until its first byte a connection has no buffers and hardly any state (H3).
     tokio::select! {
-        _ = socket.readable() => {}
+        _ = socket.first_byte() => {}
         () = tokio::time::sleep(IDLE_CHECK) => return,
         _ = ending.wait_for(|ending| *ending) => return,
     }

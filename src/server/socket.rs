@@ -17,21 +17,23 @@ const LINGER: Duration = Duration::from_secs(5);
 /// Read at a time while lingering.
 const LINGER_BYTES: usize = 16 << 10;
 
-/// A socket that can say when its first byte has come, without a buffer for it.
+/// A socket that can wait for its first byte without a buffer for it.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Waits until something can be read, or the other side has closed.
-    fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
+    fn first_byte(&self) -> impl Future<Output = io::Result<()>> + Send;
 }
 
 impl Socket for TcpStream {
-    async fn readable(&self) -> io::Result<()> {
-        Self::readable(self).await
+    async fn first_byte(&self) -> io::Result<()> {
+        // A new socket passes for readable until somebody has tried, so `readable` won't do.
+        self.peek(&mut [0]).await.map(drop)
     }
 }
 
 impl Socket for UnixStream {
-    async fn readable(&self) -> io::Result<()> {
-        Self::readable(self).await
+    async fn first_byte(&self) -> io::Result<()> {
+        // There is no peeking here, so this may come too early, which costs only memory.
+        self.readable().await
     }
 }
 
