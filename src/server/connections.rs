@@ -199,8 +199,7 @@ impl hyper::service::Service<Request<Incoming>> for Serve {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_service = self.activity.begin();
-        let activity = self.activity.clone();
-        activity.set_unread(!request.body().is_end_stream());
+        in_service.set_unread(!request.body().is_end_stream());
         let id = self.ids.of(&request);
         // A router is always ready.
         let answer = self.router.clone().call(request);
@@ -208,7 +207,7 @@ impl hyper::service::Service<Request<Incoming>> for Serve {
             let mut response = answer.await?;
             id.put(&mut response);
             if response.status().is_success() {
-                activity.set_unread(false);
+                in_service.set_unread(false);
             }
             drop(in_service);
             Ok(response)

@@ -56,11 +56,6 @@ impl Activity {
         InService(self.clone())
     }
 
-    /// Whether the last request's body may not have been read to its end.
-    pub(super) fn set_unread(&self, unread: bool) {
-        self.unread.store(unread, Ordering::Relaxed);
-    }
-
     /// `None` while a request is being answered: its own limits hold. Otherwise a number that stays
     /// the same exactly as long as nothing happens.
     pub(super) fn idle_since(&self) -> Option<u64> {
@@ -72,6 +67,13 @@ impl Activity {
 /// A request that is being answered.
 #[derive(Debug)]
 pub(super) struct InService(Arc<Activity>);
+
+impl InService {
+    /// Whether the request's body may not have been read to its end.
+    pub(super) fn set_unread(&self, unread: bool) {
+        self.0.unread.store(unread, Ordering::Relaxed);
+    }
+}
 
 impl Drop for InService {
     fn drop(&mut self) {
