@@ -1,5 +1,7 @@
 //! Every form in which a body may come, and what becomes of it: all of it, or nothing.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod harness;
 
 use std::io::Write as _;
@@ -269,9 +271,9 @@ fn pipelined_requests_are_answered_in_order() {
     for number in 0..50 {
         let body = user_events(number, number);
         let length = body.len();
-        requests += &format!(
-            "POST /user/event HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}"
-        );
+        requests.push_str("POST /user/event HTTP/1.1\r\nhost: x\r\n");
+        requests.extend(["content-length: ", &length.to_string(), "\r\n\r\n"]);
+        requests.push_str(&body);
     }
     let mut connection = daemon.connect();
     connection.write(&requests).unwrap();

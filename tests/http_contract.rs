@@ -1,6 +1,8 @@
 //! What the HTTP interface promises besides ingestion: routes, methods, problem documents, reading
 //! one's own writes, health, metrics.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod harness;
 
 use harness::{Answer, Daemon, position, user_events};

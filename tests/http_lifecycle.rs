@@ -1,5 +1,7 @@
 //! Starting, being in the way, and ending.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod harness;
 
 use std::io::{Read as _, Write as _};

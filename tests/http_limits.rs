@@ -1,5 +1,7 @@
 //! Limits on bodies, lines, waits and connections: each refuses what is over it, and nothing else.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod harness;
 
 use std::io::Write as _;
