@@ -132,7 +132,7 @@ fn spawn_windrow(windrow: &Path, directory: &Path) -> Result<(Child, SocketAddr)
     // Free a moment ago; only another program that takes ports at the same time could have it by now.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let child = Command::new(windrow)
-        .arg("--quiet")
+        .args(["--quiet", "--quiet"])
         .arg("--data-dir")
         .arg(directory)
         .arg("--listen")
