@@ -65,7 +65,9 @@ pub trait Disk: Send + Sync + fmt::Debug {
             .enumerate()
             .try_for_each(|(index, file)| file.sync_data().map_err(|error| (index, error)))
     }
-    /// Makes the file read-only for everybody (mode 0444).
+    /// Makes the file read-only for everybody (mode 0444). Durable after a `sync_all` of the file or
+    /// a `sync_dir` of its directory, whose journal holds both; it guards against accidents, and
+    /// nothing else may rest on it.
     fn set_read_only(&self, path: &Path) -> io::Result<()>;
     /// Bytes that an unprivileged process can still allocate on the file system of `path`.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;

@@ -80,6 +80,12 @@ impl StartFile {
         Ok(content.map(|content| content.position))
     }
 
+    /// Makes a file that was found durable: whoever stored it may have been killed between the
+    /// rename and the sync of the directory, and then only the kernel's memory knows the name.
+    pub fn settle(&self) -> Result<(), SinkError> {
+        self.disk.sync_dir(&self.dir).map_err(SinkError::io("syncing", &self.dir))
+    }
+
     /// Replaces it durably.
     pub fn store(&self, position: Position) -> Result<(), SinkError> {
         let content =

@@ -167,7 +167,14 @@ impl Inode {
         }
         self.medium.len = self.cache.len;
         self.lens.clear();
-        self.medium.read_only |= metadata && self.cache.read_only;
+        if metadata {
+            self.sync_mode();
+        }
+    }
+
+    /// The mode becomes durable.
+    pub(super) fn sync_mode(&mut self) {
+        self.medium.read_only = self.cache.read_only;
     }
 
     /// A sync that fails: some pages are written, all are called clean.

@@ -56,7 +56,18 @@ impl Names {
         inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
     }
 
-    /// The inodes that some name stands for, now or durably.
+    /// The inodes of the files in a directory.
+    pub(super) fn files_in(&self, directory: &Path) -> Vec<u64> {
+        let directory = plain(directory);
+        let inside = self.live.iter().filter(|(path, _)| path.parent() == Some(&directory));
+        let inode = |(_, node): (&PathBuf, &Node)| match node {
+            Node::File(inode) => Some(*inode),
+            Node::Directory => None,
+        };
+        inside.filter_map(inode).collect()
+    }
+
+    /// The inodes that names stand for.
     pub(super) fn inodes(&self) -> impl Iterator<Item = u64> {
         self.live.values().filter_map(|node| match node {
             Node::File(inode) => Some(*inode),

@@ -193,6 +193,11 @@ impl State {
             return Err(ErrorKind::NotFound.into());
         }
         self.names.sync(path);
+        for inode in self.names.files_in(path) {
+            if let Some(file) = self.inodes.get_mut(&inode) {
+                file.sync_mode();
+            }
+        }
         Ok(())
     }
 

@@ -186,11 +186,13 @@ fn a_directory_that_was_made_stays() {
 }
 
 #[test]
-fn read_only_is_durable_with_all_metadata_and_keeps_writers_out() {
+fn read_only_is_durable_with_metadata_or_names_and_keeps_writers_out() {
     let (disk, file) = disk_with(b"x");
     disk.set_read_only(path("f")).unwrap();
     file.sync_data().unwrap();
     assert!(!disk.after_crash(SimDisk::KEEP_NOTHING).is_read_only("f"));
+    disk.sync_dir(path("")).unwrap();
+    assert!(disk.after_crash(SimDisk::KEEP_NOTHING).is_read_only("f"));
     file.sync_all().unwrap();
     let after = disk.after_crash(SimDisk::KEEP_NOTHING);
     let refused = after.open_write(path("f")).unwrap_err();

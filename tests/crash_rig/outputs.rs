@@ -1,0 +1,163 @@
+//! What the files say, read as any program would, and what must be true of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+use windrow::disk::SimDisk;
+use windrow::log::scan::LogDir;
+use windrow::log::verify::verify as verify_log;
+use windrow::sinks::windows;
+use windrow::time::Timestamp;
+
+use super::client::{Answer, Client};
+use super::{Stream, WAL};
+
+/// The events of a file: number of the request and of the event in it, in order of the rows.
+type Rows = Vec<(Timestamp, usize, u64)>;
+
+/// Checks everything that must be true once the sinks have applied everything and made a checkpoint.
+pub fn check(disk: &SimDisk, client: &mut Client) {
+    client.assert_seen_files_are_there(disk);
+    for stream in Stream::ALL {
+        check_committed_files_are_listed(disk, stream);
+        let rows = check_files(disk, stream, client);
+        check_requests(&rows, stream, client);
+        check_verify(disk, stream);
+    }
+    let dir = LogDir::new(Arc::new(disk.clone()), Path::new(WAL));
+    let mut findings = Vec::new();
+    verify_log(&dir, &mut |finding| findings.push(finding)).unwrap();
+    findings.retain(windrow::log::verify::Finding::is_damage);
+    assert!(findings.is_empty(), "verify is not content with the log: {findings:?}");
+}
+
+/// A file that has its final name is in the manifest, complete; at any moment, also just after a
+/// crash.
+pub fn check_committed_files_are_listed(disk: &SimDisk, stream: Stream) {
+    let records = records(disk, stream);
+    for (name, contents) in csv_files(disk, stream) {
+        if name.ends_with(".open") {
+            continue;
+        }
+        let record = records.iter().find(|record| record["file"] == name.as_str());
+        let record = record.unwrap_or_else(|| panic!("{name} is not in the manifest"));
+        assert_eq!(record["bytes"], contents.len(), "{name}");
+        let crc = format!("{:08x}", crc32fast::hash(&contents));
+        assert_eq!(record["crc32"], crc.as_str(), "{name}");
+    }
+}
+
+/// Every record has its file, read-only, with its rows in its interval. All rows of the stream.
+fn check_files(disk: &SimDisk, stream: Stream, client: &Client) -> Rows {
+    let files = csv_files(disk, stream);
+    let mut last_end = Timestamp::MIN;
+    let mut total = 0;
+    for record in records(disk, stream) {
+        let file = record["file"].as_str().unwrap();
+        let contents =
+            files.get(file).unwrap_or_else(|| panic!("{file} is listed and isn't there"));
+        let mode = disk.is_read_only(format!("{}/{file}", stream.dir()));
+        assert!(mode, "{file} is committed and can be written");
+        let rows = rows(stream, contents);
+        assert_eq!(record["rows"], rows.len(), "{file}");
+        total += rows.len();
+        let bound = |key: &str| Timestamp::parse(record[key].as_str().unwrap()).unwrap();
+        let (start, end) = (bound("window_start"), bound("window_end"));
+        assert!(rows.iter().all(|(time, ..)| start <= *time && *time < end), "{file}");
+        if record["late"] == false {
+            assert!(last_end <= start, "{file} begins before the window before it ends");
+            last_end = end;
+        }
+    }
+    let mut all = Rows::new();
+    for (name, contents) in &files {
+        let rows = rows(stream, contents);
+        let order: Vec<_> = rows.iter().map(|(_, r, e)| (client.sent[*r].order, *e)).collect();
+        assert!(order.is_sorted(), "{name}: not in the order of commits: {order:?}");
+        if name.ends_with(".open") {
+            total += rows.len();
+        }
+        all.extend(rows);
+    }
+    let listing = windows::listing(
+        disk,
+        Path::new(&stream.dir()),
+        stream.name(),
+        &windows::Page::newest(1000),
+    );
+    assert_eq!(listing.unwrap().rows, total as u64, "rows of {stream:?}");
+    all
+}
+
+/// Acknowledged requests are there once, all others once or not at all, each as a whole.
+fn check_requests(rows: &Rows, stream: Stream, client: &Client) {
+    let mut found: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
+    for (time, request, event) in rows {
+        let is_new = found.entry(*request).or_default().insert(*event);
+        assert!(is_new, "event {event} of request {request} ({time}) is there twice");
+    }
+    for (number, sent) in client.sent.iter().enumerate() {
+        let events = found.get(&number).map_or(0, |events| events.len() as u64);
+        if sent.stream != stream {
+            assert_eq!(events, 0, "request {number} is in {stream:?}: {sent:?}");
+            continue;
+        }
+        let is_right = match sent.answer {
+            Answer::Acknowledged => events == sent.events,
+            Answer::Unknown => events == sent.events || events == 0,
+            Answer::BrokenOff => events == 0,
+        };
+        assert!(is_right, "{events} events of request {number} are there: {sent:?}");
+    }
+}
+
+fn check_verify(disk: &SimDisk, stream: Stream) {
+    let mut findings = Vec::new();
+    let dir = stream.dir();
+    windows::verify(disk, Path::new(&dir), stream.name(), &mut |finding| findings.push(finding))
+        .unwrap();
+    assert!(findings.is_empty(), "verify is not content with {stream:?}: {findings:?}");
+}
+
+/// The records of the manifest, up to a torn end.
+fn records(disk: &SimDisk, stream: Stream) -> Vec<Value> {
+    let manifest = disk.contents(format!("{}/manifest.ndjson", stream.dir())).unwrap_or_default();
+    let mut records = Vec::new();
+    for line in manifest.split_inclusive(|byte| *byte == b'\n') {
+        let Ok(line) = std::str::from_utf8(line) else { break };
+        let Some((covered, crc)) = line.rsplit_once(",\"line_crc32\":") else { break };
+        if crc != format!("\"{:08x}\"}}\n", crc32fast::hash(covered.as_bytes())) {
+            break;
+        }
+        records.push(serde_json::from_str(line).unwrap());
+    }
+    records
+}
+
+/// Committed and open files of a stream.
+fn csv_files(disk: &SimDisk, stream: Stream) -> BTreeMap<String, Vec<u8>> {
+    let dir = stream.dir();
+    let mut files = BTreeMap::new();
+    for path in disk.files() {
+        let Ok(name) = path.strip_prefix(&dir) else { continue };
+        let name = name.to_str().unwrap();
+        if name.ends_with(".csv") || name.ends_with(".csv.open") {
+            files.insert(name.to_owned(), disk.contents(&path).unwrap());
+        }
+    }
+    files
+}
+
+fn rows(stream: Stream, contents: &[u8]) -> Rows {
+    let header = stream.windows().header;
+    let mut reader = csv::ReaderBuilder::new().has_headers(header).from_reader(contents);
+    let row = |record: Result<csv::StringRecord, csv::Error>| {
+        let record = record.unwrap();
+        let (request, event) = record[1].split_once('-').unwrap();
+        let time = Timestamp::parse(&record[0]).unwrap();
+        (time, request.parse().unwrap(), event.parse().unwrap())
+    };
+    reader.records().map(row).collect()
+}
