@@ -1,7 +1,8 @@
 //! The power goes, once, in the middle of each single operation on the disk that a run of the log and
 //! the windows makes, and afterwards everything that was acknowledged is there exactly once.
 //!
-//! To repeat one failure: `CRASH_OP=123 cargo test --test crash_at_every_operation`.
+//! To repeat one failure: `CRASH_OP=123 cargo test --test crash_at_every_operation`, or `CRASH_SEED=123`
+//! where it says a seed. `CRASH_SEEDS=10000` tries more of those than a test run has time for.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,6 +11,7 @@ mod crash_rig;
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crash_rig::chance::Chance;
 use crash_rig::client::Client;
 use crash_rig::daemon::Daemon;
 use crash_rig::outputs::{check, check_committed_files_are_listed};
@@ -31,22 +33,31 @@ fn operations() -> u64 {
     ops
 }
 
-/// Calls `each` with every operation, on all cores.
+/// Calls `each` with every operation.
 fn for_each_operation(each: impl Fn(u64) + Sync) {
-    let last = operations();
-    let only = std::env::var("CRASH_OP").ok().and_then(|op| op.parse().ok());
-    let next = AtomicU64::new(only.unwrap_or(1));
-    let end = only.unwrap_or(last);
+    match number_in("CRASH_OP") {
+        Some(only) => each(only),
+        None => for_each(1, operations(), each),
+    }
+}
+
+fn number_in(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|number| number.parse().ok())
+}
+
+/// Calls `each` with every number from `first` to `last`, on all cores.
+fn for_each(first: u64, last: u64, each: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(first);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
                 loop {
-                    let op = next.fetch_add(1, Ordering::Relaxed);
-                    if op > end {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number > last {
                         return;
                     }
-                    each(op);
+                    each(number);
                 }
             });
         }
@@ -156,4 +167,35 @@ fn nor_does_a_write_that_fails_at_any_moment() {
             recover(&disk.after_kill(op), &mut client);
         }
     });
+}
+
+#[test]
+fn nor_does_any_chain_of_crashes_in_a_run_by_chance() {
+    let run = |seed| {
+        let mut chance = Chance::of(seed);
+        let mut client = Client::default();
+        let mut disk = SimDisk::new(seed);
+        for round in 0..1 + chance.below(5) {
+            let op = 1 + chance.below(150);
+            match chance.below(5) {
+                0 => disk.fail_sync_at(op),
+                1 => disk.fail_write_at(op, ErrorKind::Other),
+                _ => disk.crash_at(op),
+            }
+            let _repeat = Repeat::of(format!("seed {seed}, round {round}, operation {op}"), &disk);
+            drop(play(&disk, &chance.script(), &mut client));
+            client = client.clone();
+            client.watch(&disk);
+            disk = match chance.below(4) {
+                0 => disk.after_kill(op),
+                fate => disk.after_crash(fate * op),
+            };
+        }
+        let _repeat = Repeat::of(format!("seed {seed}, at the end"), &disk);
+        recover(&disk, &mut client);
+    };
+    match number_in("CRASH_SEED") {
+        Some(only) => run(only),
+        None => for_each(0, number_in("CRASH_SEEDS").unwrap_or(200), run),
+    }
 }

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
+pub mod chance;
 pub mod client;
 pub mod daemon;
 pub mod outputs;
