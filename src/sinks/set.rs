@@ -54,7 +54,7 @@ impl Pair {
     /// the log's end for one that is new.
     fn start(&self, log: &Log) -> Result<Position, SinkError> {
         if let Some(position) = self.start.load()? {
-            self.start.settle()?;
+            self.start.make_durable()?;
             return Ok(position);
         }
         let position = Position::at(log.id(), log.opened_at());

@@ -80,9 +80,10 @@ impl StartFile {
         Ok(content.map(|content| content.position))
     }
 
-    /// Makes a file that was found durable: whoever stored it may have been killed between the
-    /// rename and the sync of the directory, and then only the kernel's memory knows the name.
-    pub fn settle(&self) -> Result<(), SinkError> {
+    /// Makes sure that a file which was found is durable: whoever stored it may have been killed
+    /// between the rename and the sync of the directory, and then only the kernel's memory knows
+    /// the name.
+    pub fn make_durable(&self) -> Result<(), SinkError> {
         self.disk.sync_dir(&self.dir).map_err(SinkError::io("syncing", &self.dir))
     }
 

@@ -1,7 +1,7 @@
 //! The daemon: what `windrow serve` opens, in the same order, stepped by hand.
 
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -35,7 +35,7 @@ pub fn poll<T>(future: &mut Pin<Box<dyn Future<Output = T>>>) -> Poll<T> {
 
 /// The output of a future that has nothing to wait for.
 pub fn ready<T>(future: impl Future<Output = T>) -> T {
-    let mut future = Box::pin(future);
+    let mut future = pin!(future);
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("it waits for something that this test has no thread for"),
