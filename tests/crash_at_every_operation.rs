@@ -9,7 +9,7 @@
 mod crash_rig;
 
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crash_rig::chance::Chance;
 use crash_rig::client::{Answer, Client};
@@ -23,12 +23,15 @@ use windrow::log::Lsn;
 /// Crashes of each operation: nothing of what wasn't synced is kept, all of it, and some of it.
 const FATES: [u64; 5] = [SimDisk::KEEP_NOTHING, SimDisk::KEEP_EVERYTHING, 2, 3, 4];
 
-/// Operations of an undisturbed run, which does everything that a crash could interrupt.
-fn operations() -> u64 {
+/// Runs by chance in a test run.
+const SEEDS: u64 = 200;
+
+/// The operations of an undisturbed run, which does everything that a crash could interrupt.
+fn operations() -> Vec<String> {
     let disk = SimDisk::new(0);
     let mut client = Client::default();
     let daemon = play(&disk, &everything(), &mut client).expect("nothing disturbs it");
-    let (ops, trace) = (disk.ops(), disk.trace());
+    let trace = disk.trace();
     assert!(daemon.log.segments()[0].first_lsn > Lsn::ZERO, "the log was never trimmed");
     go_on(daemon, &disk, &mut client);
     check(&disk, &mut client);
@@ -40,34 +43,34 @@ fn operations() -> u64 {
     assert!(committed.len() > 12 && committed.iter().any(|file| file.ends_with(".late.csv")));
     let told = |answer| client.sent.iter().filter(|sent| sent.answer == answer).count();
     assert_eq!((told(Answer::Unknown), told(Answer::BrokenOff)), (0, 2));
-    ops
+    trace
 }
 
-/// Calls `each` with every operation.
-fn for_each_operation(each: impl Fn(u64) + Sync) {
-    match number_in("CRASH_OP") {
-        Some(only) => each(only),
-        None => for_each(1, operations(), each),
+/// Calls `each` with every operation whose name begins with `kind`.
+fn for_each_operation(kind: &str, each: impl Fn(u64) + Sync) {
+    if let Some(only) = number_in("CRASH_OP") {
+        return each(only);
     }
+    let is_meant = |line: &String| line.split(' ').nth(1).is_some_and(|op| op.starts_with(kind));
+    let ops = (1..).zip(operations()).filter(|(_, line)| is_meant(line)).map(|(op, _)| op);
+    for_each(&ops.collect::<Vec<u64>>(), each);
 }
 
+/// What a person who repeats a failure has set.
+#[allow(clippy::disallowed_methods)]
 fn number_in(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().and_then(|number| number.parse().ok())
 }
 
-/// Calls `each` with every number from `first` to `last`, on all cores.
-fn for_each(first: u64, last: u64, each: impl Fn(u64) + Sync) {
-    let next = AtomicU64::new(first);
+/// Calls `each` with every number, on all cores.
+fn for_each(numbers: &[u64], each: impl Fn(u64) + Sync) {
+    let next = AtomicUsize::new(0);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number > last {
-                        return;
-                    }
-                    each(number);
+                while let Some(number) = numbers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    each(*number);
                 }
             });
         }
@@ -88,7 +91,9 @@ fn go_on(mut daemon: Daemon, disk: &SimDisk, client: &mut Client) {
 
 /// Starts on what a crash has left, goes on, and checks everything.
 fn recover(disk: &SimDisk, client: &mut Client) {
-    Stream::ALL.iter().for_each(|stream| check_committed_files_are_listed(disk, *stream));
+    for stream in Stream::ALL {
+        check_committed_files_are_listed(disk, stream);
+    }
     let daemon = Daemon::start(disk).unwrap_or_else(|error| panic!("it doesn't start: {error}"));
     go_on(daemon, disk, client);
     check(disk, client);
@@ -101,16 +106,18 @@ fn crash_at(op: u64) -> (SimDisk, Client) {
     let disk = SimDisk::new(op);
     disk.crash_at(op);
     let mut client = Client::default();
-    let repeat = Repeat::of(format!("before the crash in operation {op}"), &disk);
-    assert!(play(&disk, &everything(), &mut client).is_none(), "operation {op} never came");
+    let _repeat = Repeat::of(format!("before the crash in operation {op}"), &disk);
+    drop(play(&disk, &everything(), &mut client));
+    // On a slow machine rows are written sooner, and a run may have some operations more than the one
+    // that was counted, or fewer: then the power goes at its end.
+    disk.cut_power();
     client.watch(&disk);
-    drop(repeat);
-    (disk, client)
+    (disk, client.clone())
 }
 
 #[test]
 fn a_crash_in_any_operation_loses_nothing_acknowledged_and_shows_nothing_twice() {
-    for_each_operation(|op| {
+    for_each_operation("", |op| {
         let (crashed, client) = crash_at(op);
         for fate in FATES {
             let _repeat = Repeat::of(format!("crash in operation {op}, fate {fate}"), &crashed);
@@ -122,7 +129,9 @@ fn a_crash_in_any_operation_loses_nothing_acknowledged_and_shows_nothing_twice()
         // acknowledges more, which its sinks don't get to see before the power goes.
         let (disk, mut client) = (crashed.after_kill(op), client.clone());
         let mut daemon = Daemon::start(&disk).unwrap();
-        Stream::ALL.iter().for_each(|stream| client.send(&daemon, *stream, &[100], 10));
+        for stream in Stream::ALL {
+            client.send(&daemon, stream, &[100], 10);
+        }
         daemon.settle();
         client.take_answers();
         drop(daemon);
@@ -132,7 +141,7 @@ fn a_crash_in_any_operation_loses_nothing_acknowledged_and_shows_nothing_twice()
 
 #[test]
 fn nor_does_a_crash_while_it_recovers_from_one() {
-    for_each_operation(|op| {
+    for_each_operation("", |op| {
         let (crashed, client) = crash_at(op);
         for round in 0..4 {
             let mut client = client.clone();
@@ -153,7 +162,7 @@ fn nor_does_a_crash_while_it_recovers_from_one() {
 
 #[test]
 fn nor_does_a_sync_that_fails_at_any_moment_and_is_lied_about_afterwards() {
-    for_each_operation(|op| {
+    for_each_operation("sync", |op| {
         let disk = SimDisk::new(op);
         disk.fail_sync_at(op);
         let mut client = Client::default();
@@ -176,7 +185,7 @@ fn nor_does_a_sync_that_fails_at_any_moment_and_is_lied_about_afterwards() {
 
 #[test]
 fn nor_does_a_write_that_fails_at_any_moment() {
-    for_each_operation(|op| {
+    for_each_operation("write", |op| {
         for kind in [ErrorKind::StorageFull, ErrorKind::Other] {
             let disk = SimDisk::new(op);
             disk.fail_write_at(op, kind);
@@ -196,7 +205,7 @@ fn nor_does_any_chain_of_crashes_in_a_run_by_chance() {
         let mut chance = Chance::of(seed);
         let mut client = Client::default();
         let mut disk = SimDisk::new(seed);
-        for round in 0..1 + chance.below(5) {
+        for round in 0..=chance.below(5) {
             let op = 1 + chance.below(150);
             match chance.below(5) {
                 0 => disk.fail_sync_at(op),
@@ -215,8 +224,9 @@ fn nor_does_any_chain_of_crashes_in_a_run_by_chance() {
         let _repeat = Repeat::of(format!("seed {seed}, at the end"), &disk);
         recover(&disk, &mut client);
     };
-    match number_in("CRASH_SEED") {
-        Some(only) => run(only),
-        None => for_each(0, number_in("CRASH_SEEDS").unwrap_or(200), run),
+    if let Some(only) = number_in("CRASH_SEED") {
+        return run(only);
     }
+    let seeds = number_in("CRASH_SEEDS").unwrap_or(SEEDS);
+    for_each(&(0..seeds).collect::<Vec<_>>(), run);
 }

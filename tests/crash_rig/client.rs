@@ -60,9 +60,10 @@ impl Clone for Client {
     }
 }
 
-/// The time of an event, `seconds` after the base.
-pub fn time(seconds: i64) -> Timestamp {
-    Timestamp::from_nanos((BASE_SECONDS + seconds) * 1_000_000_000)
+/// The time of an event, `seconds` after the base. A later request is a little later in the same second,
+/// so that windows can begin in the second in which the one before was closed.
+fn time(seconds: i64, request: usize) -> Timestamp {
+    Timestamp::from_nanos((BASE_SECONDS + seconds) * 1_000_000_000 + request as i64)
 }
 
 /// Long lines come as from a body that was decoded elsewhere, so that sinks decode them themselves.
@@ -72,7 +73,7 @@ fn lines(sender: &Request, request: usize, done: u64, seconds: &[i64], pad: usiz
     let is_decoded = pad <= DECODED_PAD_MAX;
     let pad = "p".repeat(pad);
     let line = |(index, seconds): (usize, &i64)| {
-        let (time, id) = (time(*seconds), format!("{request}-{}", done + index as u64));
+        let (time, id) = (time(*seconds, request), format!("{request}-{}", done + index as u64));
         format!("{{\"time\":\"{time}\",\"id\":\"{id}\",\"pad\":\"{pad}\"}}\n")
     };
     let text: String = seconds.iter().enumerate().map(line).collect();

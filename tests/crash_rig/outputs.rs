@@ -38,7 +38,7 @@ pub fn check(disk: &SimDisk, client: &mut Client) {
 pub fn check_committed_files_are_listed(disk: &SimDisk, stream: Stream) {
     let records = records(disk, stream);
     for (name, contents) in csv_files(disk, stream) {
-        if name.ends_with(".open") {
+        if is_open(&name) {
             continue;
         }
         let record = records.iter().find(|record| record["file"] == name.as_str());
@@ -76,7 +76,7 @@ fn check_files(disk: &SimDisk, stream: Stream, client: &Client) -> Rows {
         let rows = rows(stream, contents);
         let order: Vec<_> = rows.iter().map(|(_, r, e)| (client.sent[*r].order, *e)).collect();
         assert!(order.is_sorted(), "{name}: not in the order of commits: {order:?}");
-        if name.ends_with(".open") {
+        if is_open(name) {
             total += rows.len();
         }
         all.extend(rows);
@@ -136,6 +136,14 @@ fn records(disk: &SimDisk, stream: Stream) -> Vec<Value> {
     records
 }
 
+fn is_committed(name: &str) -> bool {
+    name.strip_suffix(".csv").is_some()
+}
+
+fn is_open(name: &str) -> bool {
+    name.strip_suffix(".csv.open").is_some()
+}
+
 /// Committed and open files of a stream.
 fn csv_files(disk: &SimDisk, stream: Stream) -> BTreeMap<String, Vec<u8>> {
     let dir = stream.dir();
@@ -143,7 +151,7 @@ fn csv_files(disk: &SimDisk, stream: Stream) -> BTreeMap<String, Vec<u8>> {
     for path in disk.files() {
         let Ok(name) = path.strip_prefix(&dir) else { continue };
         let name = name.to_str().unwrap();
-        if name.ends_with(".csv") || name.ends_with(".csv.open") {
+        if is_committed(name) || is_open(name) {
             files.insert(name.to_owned(), disk.contents(&path).unwrap());
         }
     }

@@ -5,7 +5,7 @@ use windrow::log::{CloseReason, CloseRecord};
 
 use super::Stream::{self, Clicks, Orders};
 use super::client::Client;
-use super::daemon::{Daemon, ready};
+use super::daemon::Daemon;
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -66,6 +66,12 @@ pub fn everything() -> Vec<Step> {
         BeginUpload(Orders, seconds(84..87), 100),
         Kill,
         Send(vec![(Clicks, seconds(91..94), 9000), (Orders, vec![87, 99], 0)]),
+        CatchUp,
+        Restart,
+        // More than the sink holds in memory, so that it is written behind the last checkpoint.
+        Send(vec![(Orders, vec![100; 30], 9000)]),
+        CatchUp,
+        Kill,
         CatchUp,
         Send(vec![(Orders, vec![100, 50], 0)]),
     ]
