@@ -145,11 +145,3 @@ fn allocated_space_is_really_taken() {
     assert!(metadata.blocks() * 512 >= 1 << 20, "{} blocks", metadata.blocks());
     assert!(RealDisk.free_bytes(directory.path()).unwrap() > 0);
 }
-
-#[test]
-fn allocating_more_than_the_disk_has_is_storage_full() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = RealDisk.create_new(&directory.path().join("file")).unwrap();
-    let kind = file.allocate(1 << 43).unwrap_err().kind();
-    assert!(matches!(kind, ErrorKind::StorageFull | ErrorKind::FileTooLarge), "{kind:?}");
-}
