@@ -1,4 +1,4 @@
-//! Starting, being in the way, and ending.
+//! Signals, sockets, and a sink that is configured no more.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -24,99 +24,6 @@ fn both_signals_end_it_with_0_and_nothing_is_lost() {
         daemon.wait_for_rows("user-events", round * 50);
         daemon.kill();
     }
-}
-
-#[test]
-fn a_request_under_way_is_finished_before_it_ends() {
-    let data = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(data.path());
-    let mut idle = daemon.connect();
-    assert_eq!(idle.send("GET", "/health/live", &[], b"").status, 200);
-    let body = user_events(0, 100);
-    let mut connection = daemon.connect();
-    let length = body.len();
-    connection
-        .write(format!("POST /user/event HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n"))
-        .unwrap();
-    connection.write(&body.as_bytes()[..1000]).unwrap();
-    std::thread::sleep(Duration::from_millis(200));
-    daemon.signal(Signal::TERM);
-    // Connections without a request are closed at once.
-    assert_eq!(idle.read_to_end().unwrap(), b"");
-    std::thread::sleep(Duration::from_millis(300));
-    connection.write(&body.as_bytes()[1000..]).unwrap();
-    let answer = connection.read_answer("POST").unwrap();
-    assert_eq!(answer.json()["accepted"], 100, "{}", answer.text());
-    assert_eq!(daemon.wait().status.code(), Some(0));
-    let daemon = Daemon::start(data.path());
-    assert_eq!(daemon.wait_for_rows("user-events", 100)["rows"], 100);
-}
-
-#[test]
-fn a_request_that_takes_too_long_is_cut_off_at_the_end() {
-    let data = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start_with(data.path(), &["--shutdown", "300ms"]);
-    let mut connection = daemon.connect();
-    connection
-        .write("POST /user/event HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{")
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(100));
-    let started = Instant::now();
-    assert_eq!(daemon.stop().code(), Some(0));
-    assert!(started.elapsed() < Duration::from_secs(5));
-}
-
-#[test]
-fn a_second_daemon_is_told_who_has_the_directory() {
-    let data = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(data.path());
-    let ended = Daemon::try_start(data.path(), &[]).err().unwrap();
-    assert_eq!(ended.status.code(), Some(1));
-    assert!(ended.log.contains(&format!("process {}", daemon.pid())), "{}", ended.log);
-    assert_eq!(daemon.get("/health").status, 200);
-}
-
-#[test]
-fn an_address_in_use_is_one_sentence_and_1() {
-    let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let daemon = Daemon::start(data.path());
-    let address = daemon.address.to_string();
-    let ended = Daemon::try_start(other.path(), &["--listen", &address]).err().unwrap();
-    assert_eq!(ended.status.code(), Some(1));
-    let last = ended.log.lines().last().unwrap();
-    assert!(last.contains("in use") && last.contains(&address), "{}", ended.log);
-}
-
-#[test]
-fn a_data_directory_that_cannot_be_made_is_one_sentence_and_1() {
-    let data = tempfile::tempdir().unwrap();
-    let file = data.path().join("file");
-    std::fs::write(&file, "").unwrap();
-    let ended = Daemon::try_start(&file.join("data"), &[]).err().unwrap();
-    assert_eq!(ended.status.code(), Some(1));
-    assert!(ended.log.contains("file/data"), "{}", ended.log);
-}
-
-#[test]
-fn a_damaged_log_needs_a_person_and_ends_it_with_3() {
-    let data = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(data.path());
-    for _ in 0..3 {
-        assert_eq!(daemon.post("/user/event", user_events(0, 50)).status, 200);
-    }
-    daemon.kill();
-    let segment = data.path().join("wal/00000000000000000000.wal");
-    let mut bytes = std::fs::read(&segment).unwrap();
-    bytes[4096 + 200] ^= 1;
-    std::fs::write(&segment, bytes).unwrap();
-    // `/health/live` answers before the log is looked at, so it may have begun to listen.
-    let ended = match Daemon::try_start(data.path(), &[]) {
-        Ok(daemon) => daemon.wait(),
-        Err(ended) => ended,
-    };
-    assert_eq!(ended.status.code(), Some(3), "{}", ended.log);
-    let last = ended.log.lines().last().unwrap();
-    assert!(last.contains("00000000000000000000.wal") && last.contains("repair"), "{last}");
 }
 
 #[test]

@@ -1,48 +1,10 @@
-//! Limits on bodies, lines, waits and connections: each refuses what is over it, and nothing else.
+//! Limits on lines, heads and what is in flight: each refuses what is over it, and nothing else.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod harness;
 
-use std::io::Write as _;
-use std::time::{Duration, Instant};
-
 use harness::{Daemon, user_event, user_events};
-
-#[test]
-fn a_body_over_the_limit_is_413_however_it_comes() {
-    let data = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start_with(data.path(), &["--limits-body", "100KiB"]);
-    let body = user_events(0, 600);
-    assert!(body.len() > 100 << 10);
-    let answer = daemon.post("/user/event", &body);
-    assert_eq!(answer.status, 413, "{}", answer.text());
-    assert!(answer.text().contains("limits.body"), "{}", answer.text());
-
-    let mut connection = daemon.connect();
-    connection
-        .write("POST /user/event HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
-        .unwrap();
-    // The daemon may have answered and closed before all of it is written.
-    let _ = connection.write(format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len()));
-    assert_eq!(connection.read_answer("POST").unwrap().status, 413);
-
-    assert_eq!(daemon.post("/user/event", user_events(0, 300)).status, 200);
-    assert_eq!(daemon.close_window("user-events")["rows"], 300);
-}
-
-#[test]
-fn a_body_over_the_limit_once_decompressed_is_413() {
-    let data = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start_with(data.path(), &["--limits-decompressed", "100KiB"]);
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(&vec![b'\n'; 100 << 20]).unwrap();
-    let bomb = encoder.finish().unwrap();
-    assert!(bomb.len() < 200_000);
-    let answer = daemon.send("POST", "/user/event", &[("content-encoding", "gzip")], &bomb);
-    assert_eq!(answer.status, 413, "{}", answer.text());
-    assert!(answer.text().contains("limits.decompressed"), "{}", answer.text());
-}
 
 #[test]
 fn a_line_over_the_limit_is_413_and_named_wherever_it_stands() {
@@ -85,64 +47,6 @@ fn lines_longer_than_a_frame_are_taken_up_to_the_limit() {
 }
 
 #[test]
-fn a_body_that_stalls_is_408_and_ingests_nothing() {
-    let data = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start_with(data.path(), &["--limits-stall", "300ms"]);
-    let body = user_events(0, 2000);
-    for sent in [0, 1, body.len() / 2] {
-        let mut connection = daemon.connect();
-        let length = body.len();
-        connection
-            .write(format!(
-                "POST /user/event HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n"
-            ))
-            .unwrap();
-        connection.write(&body.as_bytes()[..sent]).unwrap();
-        let started = Instant::now();
-        let answer = connection.read_answer("POST").unwrap();
-        assert_eq!(answer.status, 408, "{}", answer.text());
-        assert!(started.elapsed() > Duration::from_millis(250));
-        assert!(answer.text().contains("limits.stall"), "{}", answer.text());
-    }
-    assert_eq!(daemon.post("/user/event", user_events(0, 1)).status, 200);
-    assert_eq!(daemon.close_window("user-events")["rows"], 1);
-}
-
-#[test]
-fn a_body_that_is_slow_but_never_stalls_is_taken() {
-    let data = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start_with(data.path(), &["--limits-stall", "1s"]);
-    let body = user_events(0, 12);
-    let mut connection = daemon.connect();
-    let length = body.len();
-    connection
-        .write(format!("POST /user/event HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n"))
-        .unwrap();
-    for piece in body.as_bytes().chunks(body.len() / 12 + 1) {
-        std::thread::sleep(Duration::from_millis(120));
-        connection.write(piece).unwrap();
-    }
-    assert_eq!(connection.read_answer("POST").unwrap().json()["accepted"], 12);
-}
-
-#[test]
-fn connections_over_the_limit_wait_until_another_one_ends() {
-    let data = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start_with(data.path(), &["--limits-connections", "4"]);
-    let mut held: Vec<_> = (0..4).map(|_| daemon.connect()).collect();
-    for connection in &mut held {
-        assert_eq!(connection.send("GET", "/health/live", &[], b"").status, 200);
-    }
-    let mut waiting = daemon.connect();
-    waiting.write("GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    waiting.stream().set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    assert!(waiting.read_answer("GET").is_err());
-    held.pop();
-    waiting.stream().set_read_timeout(Some(harness::PATIENCE)).unwrap();
-    assert_eq!(waiting.read_answer("GET").unwrap().status, 200);
-}
-
-#[test]
 fn many_uploads_at_once_share_what_may_be_in_flight() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Daemon::start_with(data.path(), &["--limits-in-flight", "2MiB"]);
@@ -174,4 +78,19 @@ fn a_head_that_is_too_long_or_no_http_ends_the_connection_and_nothing_else() {
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{answer:?}");
     }
     assert_eq!(daemon.get("/health/live").status, 200);
+}
+
+#[test]
+fn a_client_that_waits_for_100_continue_is_not_asked_for_a_body_that_has_no_place() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start_with(data.path(), &["--wal-reserve", "1000TiB"]);
+    let mut connection = daemon.connect();
+    connection
+        .write("POST /user/event HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2000\r\n\r\n")
+        .unwrap();
+    let answer = connection.read_answer("POST").unwrap();
+    assert_eq!(answer.status, 507);
+    assert!(answer.header("retry-after").is_some());
+    let health = daemon.get("/health");
+    assert_eq!((health.status, health.json()["status"].as_str()), (200, Some("degraded")));
 }

@@ -11,7 +11,7 @@ use super::body::BodyReader;
 use super::cutter::{Cutter, Piece};
 use super::error::IngestError;
 use super::intake::Intake;
-use crate::log::{AppendError, Lines, Log, Lsn, Outcome, Permit, Request};
+use crate::log::{AppendError, Lines, Log, Lsn, Outcome, Permit, Request, SpaceState};
 use crate::stream::FrameContext;
 use crate::time::Timestamp;
 
@@ -41,6 +41,12 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Display,
 {
+    // Before the body is asked for: a client that waits for `100 Continue` need not send it.
+    match log.space() {
+        SpaceState::Enough => {}
+        SpaceState::LogFull => return Err(AppendError::LogFull.into()),
+        SpaceState::DiskFull => return Err(AppendError::DiskFull.into()),
+    }
     let cutter = Cutter::new(intake.frame_bytes(), intake.limits.line_bytes_max);
     let mut feed = Feed { log, body, cutter, permit: None };
     let first = feed.next().await?;

@@ -88,8 +88,15 @@ pub(super) async fn overall(State(app): State<Arc<App>>) -> Response {
             (Status::Degraded, Some(reason.to_owned()))
         }
         (None, SpaceState::LogFull, _) => {
-            let reason = "the log stands at `wal.max`: requests get 429";
-            (Status::Degraded, Some(reason.to_owned()))
+            let holder = ready.sinks.holding().map_or(String::new(), |(pair, _)| {
+                format!(
+                    ", until `{}` of `{}` has applied its oldest part",
+                    pair.sink(),
+                    pair.stream()
+                )
+            });
+            let reason = format!("the log stands at `wal.max`: requests get 429{holder}");
+            (Status::Degraded, Some(reason))
         }
         (None, SpaceState::Enough, Some(pair)) => {
             let reason = format!("the sink `{}` of `{}` doesn't go on", pair.sink, pair.stream);
