@@ -30,6 +30,19 @@ fn a_line_over_the_limit_is_413_and_named_wherever_it_stands() {
 }
 
 #[test]
+fn a_bad_line_before_one_that_is_too_long_is_the_one_that_is_named() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path());
+    for bad in [1, 500, 2999] {
+        let mut lines: Vec<String> = user_events(0, 3000).lines().map(str::to_owned).collect();
+        lines[bad - 1].push('x');
+        lines.push("y".repeat(3 << 20));
+        let answer = daemon.post("/user/event", lines.join("\n"));
+        assert_eq!((answer.status, answer.json()["line"].as_u64()), (400, Some(bad as u64)));
+    }
+}
+
+#[test]
 fn lines_longer_than_a_frame_are_taken_up_to_the_limit() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Daemon::start_with(data.path(), &["--limits-line", "2MiB"]);

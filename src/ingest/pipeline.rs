@@ -1,6 +1,7 @@
 //! From a body to a committed request.
 
 use std::fmt::Display;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -86,22 +87,26 @@ where
 {
     let (to_write, mut decoding) = mpsc::channel(FRAMES_AHEAD);
     let read = async move {
-        let mut next = first;
+        let mut next = Ok(first);
         loop {
-            let Framed { piece, permit } = next;
-            let last = piece.last;
-            let job = Job { intake: intake.clone(), origin, piece };
-            let sent = to_write.send((job.spawn(), permit, last)).await;
-            // When nobody receives any more, writing has failed, and says why.
-            if last || sent.is_err() {
-                return Ok(());
+            let frame = next.map(|Framed { piece, permit }| {
+                let last = piece.last;
+                let job = Job { intake: intake.clone(), origin, piece };
+                (job.spawn(), permit, last)
+            });
+            let ends = frame.as_ref().map_or(true, |(_, _, last)| *last);
+            // An error stands in line like a frame, so that a bad line before it comes first (I5).
+            // Nobody receives any more when writing has failed, which says why itself.
+            if to_write.send(frame).await.is_err() || ends {
+                return;
             }
-            next = feed.next().await?;
+            next = feed.next().await;
         }
     };
     let write = async move {
         let mut events = 0;
-        while let Some((job, permit, last)) = decoding.recv().await {
+        while let Some(frame) = decoding.recv().await {
+            let (job, permit, last) = frame?;
             let mut lines = decoded(job).await?;
             lines.set_first_event(events);
             events += u64::from(lines.events());
@@ -110,11 +115,13 @@ where
             }
             request.write(lines, permit).await?;
         }
-        // Reading has failed, and its error comes first.
         Err(IngestError::Broken { reason: "it could not be read to its end".to_owned() })
     };
-    let ((), ingested) = tokio::try_join!(read, write)?;
-    Ok(ingested)
+    let (mut read, mut write) = (pin!(read), pin!(write));
+    tokio::select! {
+        ingested = &mut write => ingested,
+        () = &mut read => write.await,
+    }
 }
 
 async fn commit(
