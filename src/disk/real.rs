@@ -12,7 +12,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, IoSlice};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::thread;
@@ -262,7 +262,8 @@ fn rename_exclusively(_: &Path, _: &Path) -> rustix::io::Result<()> {
     Err(Errno::NOSYS)
 }
 
-/// A rename in two steps that never replaces. A crash between them leaves both names, of the same file.
+/// A rename in two steps that never replaces. A crash between them leaves both names for the same
+/// file; renaming it again then does what is left.
 fn link_and_unlink(from: &Path, to: &Path) -> io::Result<()> {
     static SAID: Once = Once::new();
     SAID.call_once(|| {
@@ -270,7 +271,15 @@ fn link_and_unlink(from: &Path, to: &Path) -> io::Result<()> {
             "the file system can't rename without replacing: a hard link and a removal take its place"
         );
     });
-    fs::hard_link(from, to)?;
+    match fs::hard_link(from, to) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let (old, new) = (fs::symlink_metadata(from)?, fs::symlink_metadata(to)?);
+            if (old.dev(), old.ino()) != (new.dev(), new.ino()) {
+                return Err(error);
+            }
+        }
+        linked => linked?,
+    }
     fs::remove_file(from)
 }
 
@@ -296,4 +305,38 @@ fn is_unsupported(error: Errno) -> bool {
 /// `Path::parent` of a bare name is empty, which stands for the current directory.
 fn parent_or_here(path: &Path) -> PathBuf {
     if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rename_by_hard_link_never_replaces_and_can_be_finished() {
+        let directory = tempfile::tempdir().unwrap();
+        let [from, to, other] = ["from", "to", "other"].map(|name| directory.path().join(name));
+        fs::write(&from, "1").unwrap();
+        fs::write(&other, "2").unwrap();
+        let refused = link_and_unlink(&from, &other).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&other).unwrap(), "2");
+
+        // As a crash between the two steps leaves it.
+        fs::hard_link(&from, &to).unwrap();
+        link_and_unlink(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "1");
+        assert!(!from.exists());
+        assert_eq!(link_and_unlink(&from, &to).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn directories_are_made_under_a_relative_path_too() {
+        let directory = tempfile::tempdir_in(".").unwrap();
+        let relative = Path::new(directory.path().file_name().unwrap()).join("a/b");
+        RealDisk.create_dir_all(&relative).unwrap();
+        RealDisk.create_dir_all(&relative).unwrap();
+        assert_eq!(RealDisk.read_dir(&relative).unwrap(), Vec::<String>::new());
+        RealDisk.sync_dir(Path::new("")).unwrap();
+    }
 }
