@@ -69,7 +69,7 @@ impl Chance {
     }
 
     fn stream(&mut self) -> Stream {
-        Stream::ALL[self.below(2) as usize]
+        Stream::ALL[self.below(3) as usize]
     }
 
     /// Mostly in order, now and then late, now and then far ahead.

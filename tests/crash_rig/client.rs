@@ -1,6 +1,6 @@
 //! What clients sent, what they were told, and what somebody who watches the directory has seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -152,10 +152,10 @@ impl Client {
         self.seen.keys().map(PathBuf::as_path)
     }
 
-    /// Every file that was ever seen committed is there, and the same.
-    pub fn assert_seen_files_are_there(&mut self, disk: &SimDisk) {
+    /// Every file that was ever seen committed is there, and the same, but for those `removed`.
+    pub fn assert_seen_files_are_there(&mut self, disk: &SimDisk, removed: &BTreeSet<PathBuf>) {
         self.watch(disk);
-        for path in self.seen.keys() {
+        for path in self.seen.keys().filter(|path| !removed.contains(*path)) {
             assert!(disk.contents(path).is_some(), "{} was committed and is gone", path.display());
         }
     }

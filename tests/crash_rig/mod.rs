@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use windrow::disk::SimDisk;
 use windrow::log::LogOptions;
-use windrow::sinks::windows::{Anchor, WindowsOptions};
+use windrow::sinks::windows::{Anchor, Keep, WindowsOptions};
 use windrow::stream::Schema;
 
 /// The data directory.
@@ -28,17 +28,20 @@ pub enum Stream {
     Orders,
     /// Windows on a grid, several open at once, without a header.
     Clicks,
+    /// As orders, but only the newest committed files are kept.
+    Visits,
 }
 
 impl Stream {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Orders, Self::Clicks];
+    pub const ALL: [Self; 3] = [Self::Orders, Self::Clicks, Self::Visits];
 
     /// As it is called in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Orders => "orders",
             Self::Clicks => "clicks",
+            Self::Visits => "visits",
         }
     }
 
@@ -59,6 +62,7 @@ impl Stream {
                 lateness: Duration::from_secs(15),
                 ..defaults
             },
+            Self::Visits => WindowsOptions { keep: Some(Keep::Bytes(300)), ..defaults },
         }
     }
 }

@@ -3,7 +3,7 @@
 use windrow::disk::SimDisk;
 use windrow::log::{CloseReason, CloseRecord};
 
-use super::Stream::{self, Clicks, Orders};
+use super::Stream::{self, Clicks, Orders, Visits};
 use super::client::Client;
 use super::daemon::Daemon;
 
@@ -42,11 +42,12 @@ pub fn everything() -> Vec<Step> {
     vec![
         Send(vec![(Orders, seconds(0..4), 10), (Clicks, seconds(0..3), 10)]),
         CatchUp,
-        Send(vec![(Orders, seconds(4..13), 10)]),
+        Send(vec![(Orders, seconds(4..13), 10), (Visits, vec![0, 1, 11, 5, 25], 50)]),
         BeginUpload(Orders, seconds(13..18), 3000),
         Send(vec![(Clicks, vec![7, 26, 12], 10), (Orders, vec![14, 2, 15], 10)]),
         CatchUp,
         GoOn(seconds(18..27), 3000),
+        Send(vec![(Visits, vec![26, 40, 41, 60, 61], 50)]),
         Send(vec![(Clicks, seconds(27..31), 5000)]),
         EndUpload(vec![27, 1, 28], 100),
         CatchUp,
@@ -62,7 +63,7 @@ pub fn everything() -> Vec<Step> {
         Send(vec![(Clicks, seconds(33..40), 4000), (Clicks, vec![90, 31], 4000)]),
         CatchUp,
         Restart,
-        Send(vec![(Orders, seconds(81..84), 9000)]),
+        Send(vec![(Orders, seconds(81..84), 9000), (Visits, vec![62, 3, 80], 10)]),
         BeginUpload(Orders, seconds(84..87), 100),
         Kill,
         Send(vec![(Clicks, seconds(91..94), 9000), (Orders, vec![87, 99], 0)]),
