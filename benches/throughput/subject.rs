@@ -12,7 +12,7 @@ use crate::args::Options;
 use crate::client::Connection;
 
 /// How long a server may take until it is ready. Longer than any target, so that a miss is a figure.
-const READY_WAIT: Duration = Duration::from_secs(600);
+const READY_WAIT: Duration = Duration::from_mins(10);
 
 /// Which of the two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -44,7 +44,7 @@ fn nothing_written_is_a_whole_configuration() {
     assert_eq!(config.limits.line_bytes_max, 1 << 20);
     assert_eq!(config.limits.body_bytes_max, None);
     assert_eq!(config.limits.connections_max, 20_000);
-    assert_eq!(config.usage_dedupe, Duration::from_secs(34 * 86_400));
+    assert_eq!(config.usage_dedupe, Duration::from_hours(816));
     assert_eq!(config.warnings, [""; 0]);
     let names: Vec<_> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
     assert_eq!(names, ["user-events", "events", "usage"]);
@@ -91,12 +91,12 @@ fn a_stream_of_its_own_is_as_the_file_says() {
     assert_eq!(orders.schema.time(), 1);
     assert_eq!(orders.unknown_fields, UnknownFields::Reject);
     let expected = WindowsOptions {
-        length: Duration::from_secs(3600),
+        length: Duration::from_hours(1),
         anchor: Anchor::Epoch,
         header: false,
-        lateness: Duration::from_secs(300),
-        idle_close: Some(Duration::from_secs(600)),
-        keep: Some(Keep::For(Duration::from_secs(30 * 86_400))),
+        lateness: Duration::from_mins(5),
+        idle_close: Some(Duration::from_mins(10)),
+        keep: Some(Keep::For(Duration::from_hours(720))),
         on_commit: Some(OnCommit::Url("http://127.0.0.1/x".to_owned())),
     };
     assert_eq!(orders.windows, expected);

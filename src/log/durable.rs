@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(end.wait_beyond(Lsn(9), Duration::ZERO), Lsn(10));
         assert_eq!(end.wait_beyond(Lsn(10), Duration::from_millis(1)), Lsn(10));
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| end.wait_beyond(Lsn(10), Duration::from_secs(60)));
+            let waiter = scope.spawn(|| end.wait_beyond(Lsn(10), Duration::from_mins(1)));
             end.advance(Lsn(11));
             assert_eq!(waiter.join().ok(), Some(Lsn(11)));
         });

@@ -39,7 +39,7 @@ pub(super) fn options() -> LogOptions {
     LogOptions {
         segment_bytes: 64 << 10,
         reserve_bytes: 0,
-        seal_after: Duration::from_secs(3600),
+        seal_after: Duration::from_hours(1),
         ..LogOptions::new(DIR)
     }
 }

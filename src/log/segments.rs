@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_segment_is_retained_for_a_while_unless_space_is_short() {
         let (disk, mut options, segments) = three();
-        options.retain = Duration::from_secs(2 * 3600);
+        options.retain = Duration::from_hours(2);
         let end = Lsn(3 * LEN);
         let trim = |options: &LogOptions, short| {
             segments.trim(&disk, options, end, end, short).map(|trimmed| trimmed.segments)
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(trim(&options, false).ok(), Some(0));
         assert_eq!(trim(&options, true).ok(), Some(2));
         let (disk, mut options, segments) = three();
-        options.retain = Duration::from_secs(1800);
+        options.retain = Duration::from_mins(30);
         assert_eq!(
             segments.trim(&disk, &options, end, end, false).ok().map(|t| t.segments),
             Some(2)

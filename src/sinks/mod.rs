@@ -22,6 +22,7 @@ mod sealed_file;
 mod set;
 pub mod start;
 mod status;
+pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod windows;
@@ -33,6 +34,8 @@ pub use status::{Condition, Lag, PairHealth, PairStatus};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
 
 use crate::log::reader::CommittedEvents;
 use crate::log::{CloseRecord, Control, Lsn, Position, RequestId};
@@ -71,11 +74,26 @@ pub trait Sink: Send + std::fmt::Debug {
         None
     }
 
+    /// What became of the events up to where everything is settled, beyond having been applied.
+    fn tally(&self) -> Tally {
+        Tally::default()
+    }
+
     /// When [`Sink::settle`], [`Sink::wants_checkpoint`] and [`Sink::idle_close`] want to be asked
     /// again, at the latest, even if nothing has come.
     fn next_due(&self, _now: Instant) -> Option<Duration> {
         None
     }
+}
+
+/// How many of a pair's events came to nothing, since the sink's history began. It is part of the state
+/// that becomes durable with a position, so it survives restarts and counts nothing twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Events that stand in quarantine instead of the output.
+    pub failed: u64,
+    /// Events that were known already.
+    pub duplicates: u64,
 }
 
 /// Opens a sink at its last durable position: at start, and again after each failure.

@@ -45,7 +45,7 @@ impl Rig {
         let options = LogOptions {
             segment_bytes: 64 << 10,
             reserve_bytes: 0,
-            seal_after: Duration::from_secs(3600),
+            seal_after: Duration::from_hours(1),
             ..LogOptions::new("/data/wal")
         };
         let schemas = ["a", "b"].map(|name| (name.to_owned(), schema())).to_vec();

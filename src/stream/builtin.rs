@@ -41,7 +41,7 @@ fn events() -> Vec<Column> {
         required("type", one_of(&["user_action", "sensor_data", "system_log"])),
         required("source", one_of(&["web", "mobile", "iot_device", "system"])),
         made("timestamp", ColumnType::Timestamp, Made::Arrival),
-        optional("user_id", STRING),
+        optional("user_id", ColumnType::String { chars_max: Some(50) }),
         optional("data", ColumnType::Object),
     ]
 }

@@ -24,7 +24,7 @@ use crate::sinks::{Backoff, SinkError, sealed_file};
 /// Where the place is kept.
 const PROGRESS_FILE: &str = "on_commit.json";
 /// A call that takes longer has failed.
-const CALL_MAX: Duration = Duration::from_secs(10 * 60);
+const CALL_MAX: Duration = Duration::from_mins(10);
 /// How often a command that runs is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The place is kept so often at most: what a crash makes to be called again is what came since.
@@ -32,7 +32,7 @@ const KEEP_PLACE_EVERY: Duration = Duration::from_secs(1);
 /// Waits between attempts.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// The longest of them.
-const RETRY_MAX: Duration = Duration::from_secs(60);
+const RETRY_MAX: Duration = Duration::from_mins(1);
 
 /// What the progress file holds.
 #[derive(Debug, Serialize, Deserialize)]

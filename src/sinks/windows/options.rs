@@ -54,7 +54,7 @@ impl WindowsOptions {
 impl Default for WindowsOptions {
     fn default() -> Self {
         Self {
-            length: Duration::from_secs(5 * 60),
+            length: Duration::from_mins(5),
             anchor: Anchor::FirstEvent,
             header: true,
             lateness: Duration::ZERO,

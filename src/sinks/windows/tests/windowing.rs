@@ -85,12 +85,12 @@ fn what_is_open_is_shown() {
 
 #[test]
 fn idleness_asks_for_a_close_of_the_newest_window() {
-    let idle_close = Some(Duration::from_secs(60));
+    let idle_close = Some(Duration::from_mins(1));
     let options = WindowsOptions { idle_close, ..WindowsOptions::default() };
     let disk = SimDisk::new(1);
     let windows = windows(&disk, &options);
     let mut sink = crate::sinks::OpenSink::open(&windows, super::harness::start()).unwrap();
-    let later = std::time::Instant::now() + Duration::from_secs(3600);
+    let later = std::time::Instant::now() + Duration::from_hours(1);
     assert_eq!(sink.idle_close(later), None, "nothing is open");
     History::of(&[request([0])]).replay(sink.as_mut(), 1, 1).unwrap();
     assert_eq!(sink.idle_close(std::time::Instant::now()), None, "an event has just come");

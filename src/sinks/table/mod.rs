@@ -1,0 +1,41 @@
+//! The table: the events of the stream `events`, processed by a pool of workers, one row each in SQL.
+//!
+//! ```text
+//!             bounded            ┌─ worker ─┐   results, in the order
+//!  runner ──▶ micro-batches ───▶ │ Validator│   of the log              ┌─ writer ─────────────────┐
+//!  (apply)    in log order       │ Processor│ ────────────────────────▶ │ Storage: rows, tally and │
+//!                           ───▶ └─ × n ────┘                           │ position, one transaction│
+//!                                     │ refused                         └──────────────────────────┘
+//!                                     └────▶ quarantine/events/ (synced before that transaction)
+//! ```
+//!
+//! What holds, numbered for the tests:
+//!
+//! T1. Rows, tally and position are committed in one transaction: a crash of windrow, of the
+//!     database, or of both leaves all three or none of them.
+//! T2. An id is stored once. The first event of an id, in log order, is the one that is stored; every
+//!     other one is counted as a duplicate.
+//! T3. Every acknowledged event is, in the end, exactly one of: stored, a duplicate, or failed.
+//!     What failed stands in quarantine with its reason and its line, and no event waits behind it.
+//! T4. An event fails only for a reason of its own: the validator or the processor refuses it, the
+//!     processor panics or takes too long, or the database refuses the row itself. A database that
+//!     is away, full or locked fails nothing: the events wait in the log.
+//! T5. The log is kept from the *floor* on: a position that is durable in the data directory and never
+//!     ahead of the database's. So a daemon that starts while the database is away knows what it
+//!     still needs.
+//!
+//! The database may be [SQLite](sql) in the data directory or a MySQL or MariaDB server. The three
+//! traits [`Validator`], [`Processor`] and [`Storage`] are where a program that embeds windrow puts
+//! its own.
+
+mod event;
+mod processor;
+pub mod sql;
+mod storage;
+
+pub use event::Event;
+pub use processor::{Processed, Processor, Refused, Validator};
+pub use storage::{Inserted, Mark, Row, Storage, StorageError, Stored};
+
+/// The sink's name.
+pub const NAME: &str = "table";
