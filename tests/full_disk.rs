@@ -99,7 +99,7 @@ fn a_full_log_is_429_and_names_who_holds_it() {
     let columns = r#"columns = { at = "timestamp", text = "string" }"#;
     std::fs::write(
         &file,
-        format!("[streams.held]\ntime = \"at\"\n{columns}\nsinks = [\"table\"]\n"),
+        format!("[streams.held]\ntime = \"at\"\n{columns}\nsinks = [\"usage\"]\n"),
     )
     .unwrap();
     let args = ["--config", file.to_str().unwrap(), "--wal-segment", "1MiB", "--wal-max", "8MiB"];

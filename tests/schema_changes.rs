@@ -67,7 +67,7 @@ const WAITING: &str = r#"
 [streams.waiting]
 time    = "at"
 columns = { at = "timestamp", total = "decimal" }
-sinks   = ["table"]
+sinks   = ["usage"]
 "#;
 
 /// The configuration is what has to change.

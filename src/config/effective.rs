@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::keys::{KEYS, Key, STREAM_KEYS, stream_key};
+use super::secret::without_password;
 use super::settings::{Origin, Settings, Written};
 use crate::stream::Schema;
 
@@ -88,27 +89,4 @@ fn is_bare(text: &str) -> bool {
 
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
-}
-
-/// `mysql://user:secret@host` as `mysql://user:***@host`.
-fn without_password(text: &str) -> String {
-    let hidden = || {
-        let (scheme, rest) = text.split_once("://")?;
-        let (login, host) = rest.rsplit_once('@')?;
-        let (user, _) = login.split_once(':')?;
-        Some(format!("{scheme}://{user}:***@{host}"))
-    };
-    hidden().unwrap_or_else(|| text.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_stay_out_of_sight() {
-        assert_eq!(without_password("mysql://u:a@b@h/d"), "mysql://u:***@h/d");
-        assert_eq!(without_password("./data"), "./data");
-        assert_eq!(without_password("http://h:80/x"), "http://h:80/x");
-    }
 }

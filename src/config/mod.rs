@@ -16,9 +16,11 @@ mod environment;
 mod error;
 mod file;
 mod keys;
+mod secret;
 mod settings;
 mod streams;
 mod suggest;
+mod table;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -34,6 +36,7 @@ pub use keys::{KEYS, Key, STREAM_KEYS, flag_names_key, kebab, stream_key, upper}
 pub use settings::{Origin, Setting, Settings, Written};
 pub use streams::{OnInvalid, StreamConfig};
 pub use suggest::{did_you_mean, nearest};
+pub use table::TableConfig;
 pub use units::{DurationText, FromText, Listen, Size};
 
 use crate::log::frame::FRAME_PAYLOAD_BYTES_MAX;
@@ -110,15 +113,6 @@ pub struct Limits {
     pub connections_max: usize,
 }
 
-/// The table sink, as configured.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TableConfig {
-    /// Its database; `None` is SQLite in the data directory.
-    pub url: Option<String>,
-    /// Its workers; `None` is one a core.
-    pub workers: Option<usize>,
-}
-
 /// How windrow's own log is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogFormat {
@@ -187,7 +181,7 @@ impl Config {
             streams: streams::streams(settings)?,
             data_dir,
             listen: settings.get("listen")?,
-            table: unsupported::table(settings)?,
+            table: table::table(settings)?,
             usage_dedupe: settings.get("usage.dedupe")?,
             idempotency_keep: settings.get("idempotency.keep")?,
             shutdown: settings.get("shutdown")?,

@@ -8,6 +8,7 @@ use super::file::read_table;
 use super::keys::{split_stream_key, stream_key};
 use super::settings::{Settings, Written};
 use super::suggest::{did_you_mean, nearest};
+use super::table;
 use super::units::{FromText, Size};
 use crate::sinks::windows::{Anchor, Keep, OnCommit, WindowsOptions};
 use crate::stream::{Schema, UnknownFields};
@@ -53,6 +54,7 @@ pub(super) fn streams(settings: &Settings) -> Result<Vec<StreamConfig>, ConfigEr
     let mut streams = Vec::new();
     for name in names(settings) {
         let stream = stream(&name, settings)?;
+        table::check_stream(&stream)?;
         let same_path = |other: &&StreamConfig| other.path.is_some() && other.path == stream.path;
         if let (Some(other), Some(path)) = (streams.iter().find(same_path), &stream.path) {
             return Err(ConfigError::Invalid(format!(

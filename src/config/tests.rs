@@ -131,8 +131,14 @@ fn what_is_wrong_is_told_with_its_place_and_what_would_be_right() {
         ("limits.connections = 0", "expected a whole number above zero"),
         ("limits.stall = \"0s\"", "expected a duration above zero"),
         ("cors = [\"example.org\"]", "expected origins such as `https://example.org`"),
-        ("table.url = \"postgres://h\"", "expected a URL that begins with `sqlite:`"),
-        ("table.workers = 0", "expected a whole number above zero"),
+        ("table.url = \"postgres://h\"", "table.url"),
+        ("table.workers = 0", "expected a whole number from 1 to 64"),
+        ("table.workers = 65", "expected a whole number from 1 to 64"),
+        ("streams.usage.sinks = [\"table\"]", "`usage` can't have the sink `table`"),
+        (
+            "streams.events.columns = { id = \"uuid\", timestamp = \"timestamp\" }",
+            "needs its column `id` as it is built in",
+        ),
         ("log_format = \"xml\"", "expected `text` or `json`"),
         ("require_tokens = \"yes\"", "expected `true` or `false`"),
         ("streams.usage.sinks = [\"window\"]", "did you mean `windows`?"),
@@ -180,8 +186,8 @@ fn what_would_be_less_safe_than_asked_for_is_refused() {
 
 #[test]
 fn what_has_no_effect_yet_is_told_at_start() {
-    let config = of_file("cors = [\"https://a\"]\ntable.workers = 4\n").unwrap();
-    let expected = ["cors", "table.workers"].into_iter().zip(1..);
+    let config = of_file("cors = [\"https://a\"]\nusage.dedupe = \"1d\"\n").unwrap();
+    let expected = ["cors", "usage.dedupe"].into_iter().zip(1..);
     let expected: Vec<_> = expected
         .map(|(key, line)| format!("w.toml:{line}: `{key}` has no effect in this build yet"))
         .collect();

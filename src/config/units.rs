@@ -184,6 +184,14 @@ impl FromText for usize {
     }
 }
 
+impl FromText for u32 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.trim().parse().ok()
+    }
+}
+
 impl FromText for String {
     const EXPECTED: &'static str = "a text that isn't empty";
 

@@ -4,15 +4,11 @@
 //! send and read is refused: going on without it would be less safe than what was asked for. The
 //! others are told at start.
 
-use super::TableConfig;
 use super::error::ConfigError;
 use super::settings::Settings;
 
 /// Keys that are harmless to go on without.
-const WITHOUT_EFFECT: [&str; 5] =
-    ["cors", "table.url", "table.workers", "usage.dedupe", "idempotency.keep"];
-/// What the table sink will store in.
-const TABLE_SCHEMES: [&str; 3] = ["sqlite:", "mysql://", "mariadb://"];
+const WITHOUT_EFFECT: [&str; 3] = ["cors", "usage.dedupe", "idempotency.keep"];
 
 /// Refuses keys that say who may send and read. Going on without them would let everybody.
 pub(super) fn refuse(settings: &Settings) -> Result<(), ConfigError> {
@@ -49,19 +45,4 @@ pub(super) fn without_effect(settings: &Settings) -> Result<Vec<String>, ConfigE
             format!("{}: `{key}` has no effect in this build yet", setting.origin)
         })
         .collect())
-}
-
-/// The table sink's settings.
-pub(super) fn table(settings: &Settings) -> Result<TableConfig, ConfigError> {
-    let url: Option<String> = settings.optional("table.url")?;
-    let known = |url: &String| TABLE_SCHEMES.iter().any(|scheme| url.starts_with(scheme));
-    if !url.as_ref().is_none_or(known) {
-        let expected = "a URL that begins with `sqlite:`, `mysql://` or `mariadb://`";
-        return Err(settings.refused("table.url", expected));
-    }
-    let workers = settings.optional("table.workers")?;
-    if workers == Some(0) {
-        return Err(settings.refused("table.workers", "a whole number above zero"));
-    }
-    Ok(TableConfig { url, workers })
 }

@@ -39,3 +39,5 @@ pub use storage::{Inserted, Mark, Row, Storage, StorageError, Stored};
 
 /// The sink's name.
 pub const NAME: &str = "table";
+/// The stream that it follows.
+pub const STREAM: &str = "events";
