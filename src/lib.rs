@@ -17,6 +17,7 @@
 //! * [`disk`]: the file system as the log and the windows use it, real or simulated.
 //! * [`log`]: the write-ahead log: batches, segments, group commit, recovery, readers.
 //! * [`ingest`]: one HTTP body into one all-or-nothing request of the log.
+//! * [`quarantine`]: the events that came to nothing, each with its reason and its line.
 //! * [`sinks`]: what follows the log: the trait, its runner, and one folder per output.
 //! * [`metrics`]: every metric, named and described in one place.
 //! * [`config`]: file, environment and flags become one validated configuration.
@@ -29,6 +30,7 @@ pub mod disk;
 pub mod ingest;
 pub mod log;
 pub mod metrics;
+pub mod quarantine;
 pub mod server;
 pub mod sinks;
 pub mod stream;

@@ -74,7 +74,7 @@ impl DataDir {
                 return Ok(Some(position));
             }
         }
-        start.load()
+        Ok(start.load()?.map(|mark| mark.position))
     }
 
     /// The streams that have windows. What `windrow replay` has moved aside isn't one.

@@ -17,8 +17,8 @@ use crate::disk::Disk;
 use crate::log::frame::FrameKind;
 use crate::log::scan::{LogDir, Scan, Scanned};
 use crate::log::{LogId, Lsn, Position, RequestId, SchemaRecord};
-use crate::sinks::StartFile;
 use crate::sinks::windows::Windows;
+use crate::sinks::{Mark, StartFile};
 use crate::stream::StreamId;
 
 /// The sinks whose output can be rebuilt.
@@ -101,12 +101,10 @@ fn replay(
         bail!("the log in {} is empty: there is nothing to replay", log.path().display());
     };
     // The start file first: it says nothing as long as the old output is in its place.
-    start.store(Position {
-        log: id,
-        commit: found.behind,
-        under_way: None,
-        restart: found.oldest,
-    })?;
+    let position =
+        Position { log: id, commit: found.behind, under_way: None, restart: found.oldest };
+    let mark = start.load()?.map_or(Mark::first(position), |mark| mark.begin_again(position));
+    start.store(mark)?;
     let directory = data.windows().join(stream);
     match move_aside(data.disk.as_ref(), &directory)? {
         Some(aside) => writeln!(

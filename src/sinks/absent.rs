@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use super::start::StartFile;
-use super::{Events, OpenSink, Sink, SinkError};
+use super::{Events, Mark, OpenSink, Sink, SinkError};
 use crate::log::{Control, Position};
 
 /// Opens an absent sink.
@@ -34,13 +34,13 @@ impl OpenSink for OpenAbsent {
     }
 
     fn stored_position(&self) -> Result<Option<Position>, SinkError> {
-        self.start.load()
+        Ok(self.start.load()?.map(|mark| mark.position))
     }
 
     fn open(&self, start: Position) -> Result<Box<dyn Sink>, SinkError> {
-        let durable = self.start.load()?.unwrap_or(start);
+        let durable = self.start.load()?.unwrap_or(Mark::first(start));
         let start = self.start.clone();
-        Ok(Box::new(Absent { sink: self.sink, start, durable, reached: durable }))
+        Ok(Box::new(Absent { sink: self.sink, start, durable, reached: durable.position }))
     }
 }
 
@@ -48,7 +48,7 @@ impl OpenSink for OpenAbsent {
 struct Absent {
     sink: &'static str,
     start: StartFile,
-    durable: Position,
+    durable: Mark,
     reached: Position,
 }
 
@@ -75,9 +75,10 @@ impl Sink for Absent {
     }
 
     fn checkpoint(&mut self) -> Result<(), SinkError> {
-        if self.durable != self.reached {
-            self.start.store(self.reached)?;
-            self.durable = self.reached;
+        if self.durable.position != self.reached {
+            let mark = Mark { position: self.reached, ..self.durable };
+            self.start.store(mark)?;
+            self.durable = mark;
         }
         Ok(())
     }
@@ -87,6 +88,6 @@ impl Sink for Absent {
     }
 
     fn durable(&self) -> Position {
-        self.durable
+        self.durable.position
     }
 }

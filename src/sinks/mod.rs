@@ -17,6 +17,7 @@
 pub mod absent;
 mod backoff;
 pub(crate) mod line;
+mod mark;
 pub mod runner;
 mod sealed_file;
 mod set;
@@ -28,6 +29,7 @@ mod tests;
 pub mod windows;
 
 pub use backoff::Backoff;
+pub use mark::Mark;
 pub use set::{Pair, Sinks, trim};
 pub use start::StartFile;
 pub use status::{Condition, Lag, PairHealth, PairStatus};
@@ -94,6 +96,13 @@ pub struct Tally {
     pub failed: u64,
     /// Events that were known already.
     pub duplicates: u64,
+}
+
+impl Tally {
+    /// Whether every event was applied.
+    pub const fn is_empty(&self) -> bool {
+        self.failed == 0 && self.duplicates == 0
+    }
 }
 
 /// Opens a sink at its last durable position: at start, and again after each failure.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::runner::{Runner, RunnerPair};
 use super::start::StartFile;
-use super::{OpenSink, PairHealth, PairStatus, SinkError};
+use super::{Mark, OpenSink, PairHealth, PairStatus, SinkError};
 use crate::log::{Held, Log, Lsn, Position};
 use crate::metrics::{Metrics, SinkMetrics};
 
@@ -25,7 +25,7 @@ impl Pair {
     pub fn held(&self) -> Result<Option<Held>, SinkError> {
         let position = match self.sink.stored_position()? {
             Some(position) => Some(position),
-            None => self.start.load()?,
+            None => self.start.load()?.map(|mark| mark.position),
         };
         let what = format!("sink `{}` of stream `{}`", self.sink.name(), self.sink.stream());
         Ok(position.map(|position| Held { what, position }))
@@ -53,12 +53,12 @@ impl Pair {
     /// Where the sink begins if it has never run: where the pair was first configured, which is at
     /// the log's end for one that is new.
     fn start(&self, log: &Log) -> Result<Position, SinkError> {
-        if let Some(position) = self.start.load()? {
+        if let Some(mark) = self.start.load()? {
             self.start.make_durable()?;
-            return Ok(position);
+            return Ok(mark.position);
         }
         let position = Position::at(log.id(), log.opened_at());
-        self.start.store(position)?;
+        self.start.store(Mark::first(position))?;
         Ok(position)
     }
 }

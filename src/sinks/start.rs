@@ -4,7 +4,8 @@
 //! sink that dies before its first checkpoint, or can't be opened at all, or isn't even part of this
 //! build, still holds in the log what its stream has received since.
 //!
-//! `<data_dir>/sinks/<sink>-<stream>.json`: a [`Position`], one line with its checksum.
+//! `<data_dir>/sinks/<sink>-<stream>.json`: a [`Mark`], one line with its checksum. A sink whose state
+//! is elsewhere than in the data directory (the table's) keeps its own last mark here.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,9 +14,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::line::Version1;
-use super::{SinkError, sealed_file};
+use super::{Mark, SinkError, sealed_file};
 use crate::disk::Disk;
-use crate::log::Position;
 
 /// The directory of start files in the data directory.
 const DIR: &str = "sinks";
@@ -35,7 +35,8 @@ struct Content {
     v: Version1,
     sink: String,
     stream: String,
-    position: Position,
+    #[serde(flatten)]
+    mark: Mark,
 }
 
 impl StartFile {
@@ -75,9 +76,9 @@ impl StartFile {
     }
 
     /// What it holds, if it is there.
-    pub fn load(&self) -> Result<Option<Position>, SinkError> {
+    pub fn load(&self) -> Result<Option<Mark>, SinkError> {
         let content = sealed_file::load::<Content>(self.disk.as_ref(), &self.path())?;
-        Ok(content.map(|content| content.position))
+        Ok(content.map(|content| content.mark))
     }
 
     /// Makes sure that a file which was found is durable: whoever stored it may have been killed
@@ -88,9 +89,9 @@ impl StartFile {
     }
 
     /// Replaces it durably.
-    pub fn store(&self, position: Position) -> Result<(), SinkError> {
+    pub fn store(&self, mark: Mark) -> Result<(), SinkError> {
         let content =
-            Content { v: Version1, sink: self.sink.clone(), stream: self.stream.clone(), position };
+            Content { v: Version1, sink: self.sink.clone(), stream: self.stream.clone(), mark };
         self.disk.create_dir_all(&self.dir).map_err(SinkError::io("creating", &self.dir))?;
         sealed_file::store(self.disk.as_ref(), &self.dir, &self.name(), &content)
     }

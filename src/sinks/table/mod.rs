@@ -29,13 +29,20 @@
 //! its own.
 
 mod event;
+mod open;
+mod options;
 mod processor;
 pub mod sql;
+mod standard;
 mod storage;
 
+pub use crate::sinks::Mark;
 pub use event::Event;
+pub use open::{Parts, Table};
+pub use options::TableOptions;
 pub use processor::{Processed, Processor, Refused, Validator};
-pub use storage::{Inserted, Mark, Row, Storage, StorageError, Stored};
+pub use standard::{StandardProcessor, StandardValidator};
+pub use storage::{Inserted, OpenStorage, Row, Storage, StorageError, Stored};
 
 /// The sink's name.
 pub const NAME: &str = "table";

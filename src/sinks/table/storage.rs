@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use crate::log::Position;
-use crate::sinks::{SinkError, Tally};
+use crate::log::LogId;
+use crate::sinks::{Mark, SinkError};
 use crate::time::Timestamp;
 
 /// One row of the table.
@@ -27,17 +27,6 @@ pub struct Row {
     pub processed_at: Timestamp,
 }
 
-/// What a transaction leaves besides its rows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mark {
-    /// Everything up to here is in the table, or was failed, or was a duplicate.
-    pub position: Position,
-    /// Which beginning of the sink this belongs to: see [`Stored::epoch`].
-    pub epoch: u32,
-    /// What became of the events up to `position`.
-    pub tally: Tally,
-}
-
 /// Where a storage stands, as its last transaction left it.
 pub type Stored = Mark;
 
@@ -50,6 +39,12 @@ pub struct Inserted {
     pub duplicates: u64,
     /// Rows that the database refuses for what they hold, by their index, each with the reason.
     pub refused: Vec<(usize, String)>,
+}
+
+/// How a storage is opened: at the start, and again after each failure.
+pub trait OpenStorage: Send + Sync + std::fmt::Debug {
+    /// Opens it for the events of one log. It may block, for a bounded time.
+    fn open(&self, log: LogId) -> Result<Box<dyn Storage>, StorageError>;
 }
 
 /// A database that holds the table. Called by one thread, the writer's; it may block.
