@@ -14,7 +14,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "tests")]
 
 pub mod http;
+pub mod mariadb;
 pub mod outputs;
+pub mod sql;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
