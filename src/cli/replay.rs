@@ -101,8 +101,14 @@ fn replay(
         bail!("the log in {} is empty: there is nothing to replay", log.path().display());
     };
     // The start file first: it says nothing as long as the old output is in its place.
-    let position =
-        Position { log: id, commit: found.behind, under_way: None, restart: found.oldest };
+    let position = Position {
+        log: id,
+        commit: found.behind,
+        under_way: None,
+        restart: found.oldest,
+        // The rebuilt output counts its own events.
+        events: 0,
+    };
     let mark = start.load()?.map_or(Mark::first(position), |mark| mark.begin_again(position));
     start.store(mark)?;
     let directory = data.windows().join(stream);

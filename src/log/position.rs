@@ -18,6 +18,10 @@ pub struct Position {
     /// The oldest frame that must be read again to go on from here: the log may be trimmed below it
     /// as soon as this position is durable.
     pub restart: Lsn,
+    /// Events of the stream in the requests up to `commit`, since the history began that this
+    /// position belongs to: a sink that is rebuilt counts anew.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub events: u64,
 }
 
 /// A committed request that is applied in part.
@@ -34,6 +38,19 @@ pub struct UnderWay {
 impl Position {
     /// At the very start of a log, or at `lsn` with nothing before it to apply.
     pub const fn at(log: LogId, lsn: Lsn) -> Self {
-        Self { log, commit: lsn, under_way: None, restart: lsn }
+        Self { log, commit: lsn, under_way: None, restart: lsn, events: 0 }
     }
+
+    /// All events that are applied, those of the request under way included.
+    pub const fn events_applied(&self) -> u64 {
+        match self.under_way {
+            Some(under_way) => self.events.saturating_add(under_way.events),
+            None => self.events,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

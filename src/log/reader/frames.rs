@@ -192,6 +192,7 @@ impl Reader {
             "a request stays cut short: the log lost its end"
         );
         self.tip.commit = under_way.commit;
+        self.tip.events = self.tip.events.saturating_add(under_way.events);
         self.tip.under_way = None;
         Ok(())
     }
@@ -203,6 +204,7 @@ impl Reader {
             self.events(&frame.lines(), frame.content, frame.lsn)?;
         }
         self.tip.commit = frame.lsn;
+        self.tip.events = self.tip.events.saturating_add(frame.header.request_events);
         self.tip.under_way = None;
         self.tip.restart = self.restart(frame.next);
         self.told = frame.lsn;

@@ -73,6 +73,10 @@ impl History {
     }
 }
 
+fn events(seen: &[Seen]) -> u64 {
+    seen.iter().filter(|seen| matches!(seen, Seen::Event(_))).count() as u64
+}
+
 fn start(rig: &Rig) -> Position {
     Position::at(rig.log.id(), Lsn::ZERO)
 }
@@ -225,6 +229,9 @@ proptest! {
                 from_disk.positions.iter().map(|(_, position)| position.restart).collect();
             prop_assert!(restarts.is_sorted(), "restart went back: {restarts:?}");
             let stride = (from_disk.positions.len() / 24).max(1);
+            for (seen, position) in &from_disk.positions {
+                prop_assert_eq!(position.events_applied(), events(&expected[..*seen]));
+            }
             for (seen, position) in from_disk.positions.iter().step_by(stride) {
                 let disk = trimmed(&rig.disk, position.restart);
                 let rest = at_rest(rig, &disk, stream, *position).and_then(History::of);
@@ -255,6 +262,7 @@ proptest! {
             }
             history.read(&mut reader).unwrap();
             prop_assert_eq!(&history.seen, &model.durable[0]);
+            prop_assert_eq!(reader.position().events_applied(), events(&history.seen));
         }
     }
 }
