@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 
 use super::compression::{Decompressor, Encoding};
 use super::error::IngestError;
+use super::source::LineSource;
 
 /// What a decompressed body is handed on in. One of these is all that decompression holds besides
 /// its own window.
@@ -26,7 +27,7 @@ pub struct BodyLimits {
     pub stall: Duration,
 }
 
-/// Reads one body, as [`std::io::BufRead`] does: what is there is looked at and then consumed.
+/// Reads one body. Where that is lines, it is a [`LineSource`].
 pub struct BodyReader<B> {
     body: B,
     limits: BodyLimits,
@@ -73,51 +74,6 @@ where
             })),
         };
         Ok(Self { body, limits, sent_bytes: 0, finished: false, source })
-    }
-
-    /// Bytes read so far, decompressed.
-    pub fn bytes(&self) -> u64 {
-        match &self.source {
-            Source::Plain(_) => self.sent_bytes,
-            Source::Decompressed(state) => state.bytes,
-        }
-    }
-
-    /// Whether all of the body has been received.
-    pub fn is_finished(&self) -> bool {
-        self.finished || self.body.is_end_stream()
-    }
-
-    /// Bytes that are still to be consumed, where the body says so and isn't compressed.
-    pub fn bytes_left(&self) -> Option<u64> {
-        match &self.source {
-            Source::Plain(chunk) => Some(self.body.size_hint().exact()? + chunk.len() as u64),
-            Source::Decompressed(_) => None,
-        }
-    }
-
-    /// What is there and not consumed; if that is nothing, waits for more. Empty at the body's end.
-    pub async fn fill(&mut self) -> Result<&[u8], IngestError> {
-        match &self.source {
-            Source::Plain(chunk) if chunk.is_empty() => {
-                let chunk = self.next_sent().await?.unwrap_or_default();
-                self.source = Source::Plain(chunk);
-            }
-            Source::Decompressed(state) if state.ready.is_empty() => self.decompress().await?,
-            _ => {}
-        }
-        Ok(match &self.source {
-            Source::Plain(chunk) => chunk,
-            Source::Decompressed(state) => &state.buffer[state.ready.clone()],
-        })
-    }
-
-    /// Takes the first `count` bytes of what [`Self::fill`] has returned as read.
-    pub fn consume(&mut self, count: usize) {
-        match &mut self.source {
-            Source::Plain(chunk) => chunk.advance(count),
-            Source::Decompressed(state) => state.ready.start += count,
-        }
     }
 
     async fn decompress(&mut self) -> Result<(), IngestError> {
@@ -172,6 +128,53 @@ where
                 return Ok(Some(data));
             }
         }
+    }
+}
+
+impl<B> LineSource for BodyReader<B>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    B::Error: std::fmt::Display,
+{
+    async fn fill(&mut self) -> Result<&[u8], IngestError> {
+        match &self.source {
+            Source::Plain(chunk) if chunk.is_empty() => {
+                let chunk = self.next_sent().await?.unwrap_or_default();
+                self.source = Source::Plain(chunk);
+            }
+            Source::Decompressed(state) if state.ready.is_empty() => self.decompress().await?,
+            _ => {}
+        }
+        Ok(match &self.source {
+            Source::Plain(chunk) => chunk,
+            Source::Decompressed(state) => &state.buffer[state.ready.clone()],
+        })
+    }
+
+    fn consume(&mut self, count: usize) {
+        match &mut self.source {
+            Source::Plain(chunk) => chunk.advance(count),
+            Source::Decompressed(state) => state.ready.start += count,
+        }
+    }
+
+    /// Exact, where the body says so and isn't compressed.
+    fn bytes_left(&self) -> Option<u64> {
+        match &self.source {
+            Source::Plain(chunk) => Some(self.body.size_hint().exact()? + chunk.len() as u64),
+            Source::Decompressed(_) => None,
+        }
+    }
+
+    fn body_bytes(&self) -> u64 {
+        match &self.source {
+            Source::Plain(_) => self.sent_bytes,
+            Source::Decompressed(state) => state.bytes,
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        self.finished || self.body.is_end_stream()
     }
 }
 

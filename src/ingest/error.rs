@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::compression::Encoding;
+use super::items::DocumentError;
 use crate::log::AppendError;
 use crate::metrics::Refusal;
 use crate::stream::LineError;
@@ -21,6 +22,9 @@ pub enum IngestError {
         /// The limit.
         bytes_max: usize,
     },
+    /// The body isn't a document that holds events.
+    #[error("{0}")]
+    Document(#[from] DocumentError),
     /// The body is over `limits.body`.
     #[error("the body is longer than {bytes_max} bytes, which is `limits.body`; send it in parts")]
     BodyTooLarge {
@@ -65,8 +69,11 @@ impl IngestError {
     /// What the metrics count it as.
     pub fn refusal(&self) -> Refusal {
         match self {
-            Self::Line(_) | Self::Undecodable { .. } => Refusal::Invalid,
+            Self::Line(_)
+            | Self::Undecodable { .. }
+            | Self::Document(DocumentError::Malformed { .. }) => Refusal::Invalid,
             Self::LineTooLong { .. }
+            | Self::Document(_)
             | Self::BodyTooLarge { .. }
             | Self::DecompressedTooLarge { .. } => Refusal::TooLarge,
             Self::Stalled { .. } => Refusal::Stalled,

@@ -7,6 +7,9 @@
 //!                                        a few ahead, in order
 //! ```
 //!
+//! Where the body is a JSON document, [`Items`] stands between the reader and the cutter, and makes
+//! lines of it.
+//!
 //! What it promises:
 //!
 //! I1. All or nothing: a request of which anything fails (a bad line, a limit, the connection, the
@@ -15,7 +18,8 @@
 //! I3. Memory doesn't grow with the body: a frame is admitted by the log
 //!     ([`Log::admit`](crate::log::Log::admit)) before its buffer is made, and at most
 //!     [`pipeline::FRAMES_AHEAD`] of a request wait for being decoded.
-//! I4. The body's bytes are copied once, into the frame that the log writes.
+//! I4. The body's bytes are copied once, into the frame that the log writes; the items of a JSON
+//!     document ([`Items`]) twice.
 //! I5. The first bad line in the order of the body is the one that is reported.
 
 mod body;
@@ -23,10 +27,14 @@ mod compression;
 mod cutter;
 mod error;
 mod intake;
+mod items;
 mod pipeline;
+mod source;
 
 pub use body::{BodyLimits, BodyReader};
 pub use compression::Encoding;
 pub use error::IngestError;
 pub use intake::Intake;
+pub use items::{DocumentError, Form, Items};
 pub use pipeline::{FRAMES_AHEAD, Ingested, ingest};
+pub use source::LineSource;

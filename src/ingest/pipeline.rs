@@ -1,19 +1,16 @@
 //! From a body to a committed request.
 
-use std::fmt::Display;
 use std::pin::pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body::Body;
 use tokio::sync::{mpsc, oneshot};
 
-use super::body::BodyReader;
 use super::cutter::{Cutter, Piece};
 use super::error::IngestError;
 use super::intake::Intake;
+use super::source::LineSource;
 use crate::log::{AppendError, Lines, Log, Lsn, Outcome, Permit, Request, SpaceState};
-use crate::stream::FrameContext;
+use crate::stream::{FrameContext, Rows};
 use crate::time::Timestamp;
 
 /// Frames of one request that are being decoded while the next one is read.
@@ -31,17 +28,17 @@ pub struct Ingested {
     pub position: Lsn,
 }
 
-/// Ingests a body into the stream: all of it or, on any error, nothing. Dropping the future aborts
+/// Ingests lines into the stream: all of them or, on any error, nothing. Dropping the future aborts
 /// the request.
-pub async fn ingest<B>(
+///
+/// `seen` is shown the events, frame by frame in the order of the lines, before it is known whether
+/// they will be accepted.
+pub async fn ingest(
     intake: &Arc<Intake>,
     log: &Log,
-    body: &mut BodyReader<B>,
-) -> Result<Ingested, IngestError>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Display,
-{
+    source: &mut impl LineSource,
+    mut seen: impl FnMut(&Rows) + Send,
+) -> Result<Ingested, IngestError> {
     // Before the body is asked for: a client that waits for `100 Continue` need not send it.
     match log.space() {
         SpaceState::Enough => {}
@@ -49,7 +46,7 @@ where
         SpaceState::DiskFull => return Err(AppendError::DiskFull.into()),
     }
     let cutter = Cutter::new(intake.frame_bytes(), intake.limits.line_bytes_max);
-    let mut feed = Feed { log, body, cutter, permit: None };
+    let mut feed = Feed { log, source, cutter, permit: None };
     let first = feed.next().await?;
     let nothing = || Ingested { accepted: 0, position: log.durable_end() };
     if first.piece.payload.is_empty() {
@@ -58,7 +55,7 @@ where
     let request = log.begin(intake.id);
     let origin = Origin { arrival: request.arrival(), seed: request.seed() };
     if !first.piece.last {
-        return pipeline(intake, request, origin, feed, first).await;
+        return pipeline(intake, request, origin, feed, first, seen).await;
     }
     let job = Job { intake: intake.clone(), origin, piece: first.piece };
     let lines = if job.piece.payload.len() <= INLINE_BYTES_MAX {
@@ -66,35 +63,36 @@ where
     } else {
         decoded(job.spawn()).await?
     };
+    if let Some(error) = first.fault {
+        return Err(error);
+    }
     if lines.events() == 0 {
         return Ok(nothing());
     }
+    lines.rows().inspect(|rows| seen(rows));
     let events = lines.events().into();
     commit(request, lines, first.permit, events).await
 }
 
 /// Reads, decodes and writes at the same time, for a body of more than one frame.
-async fn pipeline<B>(
+async fn pipeline(
     intake: &Arc<Intake>,
     mut request: Request,
     origin: Origin,
-    mut feed: Feed<'_, B>,
+    mut feed: Feed<'_, impl LineSource>,
     first: Framed,
-) -> Result<Ingested, IngestError>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Display,
-{
+    mut seen: impl FnMut(&Rows) + Send,
+) -> Result<Ingested, IngestError> {
     let (to_write, mut decoding) = mpsc::channel(FRAMES_AHEAD);
     let read = async move {
         let mut next = Ok(first);
         loop {
-            let frame = next.map(|Framed { piece, permit }| {
+            let frame = next.map(|Framed { piece, permit, fault }| {
                 let last = piece.last;
                 let job = Job { intake: intake.clone(), origin, piece };
-                (job.spawn(), permit, last)
+                (job.spawn(), permit, last, fault)
             });
-            let ends = frame.as_ref().map_or(true, |(_, _, last)| *last);
+            let ends = frame.as_ref().map_or(true, |(_, _, last, _)| *last);
             // An error stands in line like a frame, so that a bad line before it comes first (I5).
             // Nobody receives any more when writing has failed, which says why itself.
             if to_write.send(frame).await.is_err() || ends {
@@ -106,8 +104,12 @@ where
     let write = async move {
         let mut events = 0;
         while let Some(frame) = decoding.recv().await {
-            let (job, permit, last) = frame?;
+            let (job, permit, last, fault) = frame?;
             let mut lines = decoded(job).await?;
+            if let Some(error) = fault {
+                return Err(error);
+            }
+            lines.rows().inspect(|rows| seen(rows));
             lines.set_first_event(events);
             events += u64::from(lines.events());
             if last {
@@ -139,44 +141,52 @@ async fn commit(
 struct Framed {
     piece: Piece,
     permit: Permit,
+    /// What went wrong behind these lines, if they are the last: one of them being bad comes before
+    /// that (I5).
+    fault: Option<IngestError>,
 }
 
-/// A body as frames.
-struct Feed<'a, B> {
+/// Lines as frames.
+struct Feed<'a, S> {
     log: &'a Log,
-    body: &'a mut BodyReader<B>,
+    source: &'a mut S,
     cutter: Cutter,
     permit: Option<Permit>,
 }
 
-impl<B> Feed<'_, B>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Display,
-{
+impl<S: LineSource> Feed<'_, S> {
     /// The next frame; the last one says so, and may be empty.
     async fn next(&mut self) -> Result<Framed, IngestError> {
         loop {
-            let there = self.body.fill().await?;
+            let there = match self.source.fill().await {
+                Ok(there) => there,
+                Err(error) => match self.cutter.cut_short() {
+                    Some(whole) => {
+                        return self.framed(Piece { last: true, ..whole }, Some(error)).await;
+                    }
+                    None => return Err(error),
+                },
+            };
             if there.is_empty() {
-                return Ok(Framed { piece: self.cutter.finish(), permit: self.permit(0).await? });
+                let piece = self.cutter.finish();
+                return self.framed(piece, None).await;
             }
             if !self.cutter.is_full() {
                 let taken = self.cutter.take(there);
-                self.body.consume(taken);
+                self.source.consume(taken);
                 continue;
             }
             let there = there.len();
             if let Some(piece) = self.cutter.cut()? {
-                return self.framed(piece).await;
+                return self.framed(piece, None).await;
             }
-            let bytes = self.cutter.growth_bytes(there, self.body.bytes_left());
+            let bytes = self.cutter.growth_bytes(there, self.source.bytes_left());
             let more = match self.log.try_admit(bytes) {
                 Some(more) => more,
                 // Who waits for room must not sit on room meanwhile: many uploads that each wait
                 // with half a frame would wait for each other.
                 None => match self.cutter.cut_short() {
-                    Some(piece) => return self.framed(piece).await,
+                    Some(piece) => return self.framed(piece, None).await,
                     None => self.log.admit(bytes).await?,
                 },
             };
@@ -188,9 +198,13 @@ where
         }
     }
 
-    async fn framed(&mut self, piece: Piece) -> Result<Framed, IngestError> {
+    async fn framed(
+        &mut self,
+        piece: Piece,
+        fault: Option<IngestError>,
+    ) -> Result<Framed, IngestError> {
         let left = self.cutter.left_bytes();
-        Ok(Framed { piece, permit: self.permit(left).await? })
+        Ok(Framed { piece, permit: self.permit(left).await?, fault })
     }
 
     /// The permit of what was cut; `left` bytes of it stay with what is left.

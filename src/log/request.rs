@@ -63,6 +63,11 @@ impl Lines {
         self.events
     }
 
+    /// Its events, where they were decoded.
+    pub fn rows(&self) -> Option<&Rows> {
+        self.rows.as_deref()
+    }
+
     /// Bytes of the payload.
     pub fn payload_bytes(&self) -> usize {
         self.payload.len()

@@ -13,6 +13,7 @@ use crate::ingest::{BodyLimits, Intake};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::sinks::Sinks;
+use crate::sinks::table::sql::TableReader;
 use crate::sinks::windows::Windows;
 
 /// What the routes share: there from the first moment, while the log may still be opening.
@@ -38,6 +39,8 @@ pub struct Ready {
     pub sinks: Arc<Sinks>,
     /// The windows of the streams that have them, by the stream's name.
     pub windows: HashMap<String, Arc<Windows>>,
+    /// Reads the table of the stream `events`, if it has one.
+    pub table: Option<Arc<TableReader>>,
     /// The disk that outputs are on.
     pub disk: Arc<dyn Disk>,
 }

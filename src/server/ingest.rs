@@ -1,5 +1,6 @@
-//! `POST /v1/streams/{stream}` and the streams' own paths.
+//! `POST /v1/streams/{stream}` and the streams' own paths; and what all routes share that ingest.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -10,79 +11,133 @@ use http::{HeaderValue, header};
 use super::app::App;
 use super::media;
 use super::problem::Problem;
-use crate::ingest::{BodyReader, IngestError, Ingested, ingest};
-use crate::metrics::{Refusal, StreamMetrics};
+use crate::ingest::{BodyLimits, BodyReader, Encoding, IngestError, Ingested, Intake};
+use crate::ingest::{LineSource, ingest};
+use crate::log::Log;
+use crate::metrics::Refusal;
+use crate::stream::Rows;
 
-/// Ingests the request's body into the stream `name`.
+/// Ingests the lines that the request's body is into the stream `name`.
 pub(super) async fn into_stream(app: &App, name: &str, request: Request) -> Response {
-    let started = Instant::now();
-    let (log, intake) =
-        match app.taking().and_then(|ready| Ok((&ready.log, ready.intake(app, name)?))) {
-            Ok(found) => found,
-            Err(problem) => return problem.into_response(),
-        };
-    let mut ending = Ending { metrics: &intake.metrics, started, refusal: Some(Refusal::Broken) };
-    let encoding = match media::ndjson(request.headers()) {
+    let mut upload = match Upload::begin(app, name) {
+        Ok(upload) => upload,
+        Err(problem) => return problem.into_response(),
+    };
+    let encoding = match upload.media(media::ndjson(request.headers())) {
         Ok(encoding) => encoding,
-        Err(problem) => {
-            ending.refusal = Some(Refusal::Unsupported);
-            return problem.into_response();
-        }
+        Err(problem) => return problem.into_response(),
     };
-    let (result, unread) = match BodyReader::new(request.into_body(), encoding, app.limits) {
-        Ok(mut body) => {
-            let result = ingest(intake, log, &mut body).await;
-            intake.metrics.body_bytes.observe(body.bytes() as f64);
-            (result, !body.is_finished())
+    let body = BodyReader::new(request.into_body(), encoding, upload.limits);
+    match upload.ingest(body, |_| ()).await {
+        Ok(Ingested { accepted, position }) => {
+            json(format!(r#"{{"accepted":{accepted},"rejected":0,"position":"{position}"}}"#))
         }
-        Err(error) => (Err(error), true),
-    };
-    match result {
-        Ok(ingested) => {
-            intake.metrics.accepted.inc_by(ingested.accepted);
-            ending.refusal = None;
-            accepted(ingested)
-        }
-        Err(error) => {
-            ending.refusal = Some(error.refusal());
-            if matches!(error, IngestError::Line(_)) {
-                intake.metrics.rejected.inc();
-            }
-            tracing::debug!(stream = name, %error, "request refused");
-            let mut response = Problem::from(error).into_response();
-            if unread {
-                // The rest of the body would be taken for the next request.
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(header::CONNECTION, close);
-            }
-            response
-        }
+        Err(refused) => refused.answer(Problem::from),
     }
 }
 
-fn accepted(ingested: Ingested) -> Response {
-    let Ingested { accepted, position } = ingested;
-    let json = format!(r#"{{"accepted":{accepted},"rejected":0,"position":"{position}"}}"#);
-    let mut response = Response::new(Body::from(json));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// Counts a request when it ends, also when its connection breaks and it is dropped.
-struct Ending<'a> {
-    metrics: &'a StreamMetrics,
+/// A request that is being ingested. Counted when it ends, also when its connection breaks and it is
+/// dropped.
+pub(super) struct Upload<'a> {
+    log: &'a Log,
+    intake: &'a Arc<Intake>,
+    /// The bounds on its body.
+    pub(super) limits: BodyLimits,
     started: Instant,
     refusal: Option<Refusal>,
 }
 
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.metrics.requests.inc();
-        self.metrics.request_duration.observe(self.started.elapsed().as_secs_f64());
-        if let Some(refusal) = self.refusal {
-            self.metrics.refused(refusal);
+/// Why a request was not ingested.
+pub(super) struct Refused {
+    error: IngestError,
+    /// There is more of its body, which nobody has read.
+    unread: bool,
+}
+
+impl<'a> Upload<'a> {
+    /// Begins one into the stream `name`.
+    pub(super) fn begin(app: &'a App, name: &str) -> Result<Self, Problem> {
+        let started = Instant::now();
+        let ready = app.taking()?;
+        let intake = ready.intake(app, name)?;
+        let refusal = Some(Refusal::Broken);
+        Ok(Self { log: &ready.log, intake, limits: app.limits, started, refusal })
+    }
+
+    /// The stream that it goes into.
+    pub(super) fn intake(&self) -> &Intake {
+        self.intake
+    }
+
+    /// Takes note of what the body says that it is.
+    pub(super) fn media(&mut self, media: Result<Encoding, Problem>) -> Result<Encoding, Problem> {
+        if media.is_err() {
+            self.refusal = Some(Refusal::Unsupported);
+        }
+        media
+    }
+
+    /// Ingests the lines, and shows `seen` their events.
+    pub(super) async fn ingest<S: LineSource>(
+        &mut self,
+        source: Result<S, IngestError>,
+        seen: impl FnMut(&Rows) + Send,
+    ) -> Result<Ingested, Refused> {
+        let metrics = &self.intake.metrics;
+        let (result, unread) = match source {
+            Ok(mut source) => {
+                let result = ingest(self.intake, self.log, &mut source, seen).await;
+                metrics.body_bytes.observe(source.body_bytes() as f64);
+                (result, !source.is_finished())
+            }
+            Err(error) => (Err(error), true),
+        };
+        match result {
+            Ok(ingested) => {
+                metrics.accepted.inc_by(ingested.accepted);
+                self.refusal = None;
+                Ok(ingested)
+            }
+            Err(error) => {
+                self.refusal = Some(error.refusal());
+                if matches!(error, IngestError::Line(_)) {
+                    metrics.rejected.inc();
+                }
+                tracing::debug!(stream = self.intake.name, %error, "request refused");
+                Err(Refused { error, unread })
+            }
         }
     }
+}
+
+impl Drop for Upload<'_> {
+    fn drop(&mut self) {
+        let metrics = &self.intake.metrics;
+        metrics.requests.inc();
+        metrics.request_duration.observe(self.started.elapsed().as_secs_f64());
+        if let Some(refusal) = self.refusal {
+            metrics.refused(refusal);
+        }
+    }
+}
+
+impl Refused {
+    /// The answer, with the error as `problem` says it.
+    pub(super) fn answer(self, problem: impl FnOnce(IngestError) -> Problem) -> Response {
+        let mut response = problem(self.error).into_response();
+        if self.unread {
+            // The rest of the body would be taken for the next request.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
+    }
+}
+
+/// An answer of success, in JSON.
+pub(super) fn json(text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    let media = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, media);
+    response
 }

@@ -16,6 +16,7 @@
 mod app;
 mod connections;
 mod csv_file;
+mod events;
 mod extract;
 mod health;
 mod ingest;

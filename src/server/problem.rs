@@ -5,8 +5,9 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::ingest::IngestError;
+use crate::ingest::{DocumentError, IngestError};
 use crate::log::AppendError;
+use crate::stream::LineError;
 
 /// When to come back where it may well be over in a moment.
 const RETRY_SOON_SECONDS: u32 = 1;
@@ -20,9 +21,18 @@ pub struct Problem {
     kind: &'static str,
     title: &'static str,
     detail: String,
-    line: Option<u64>,
+    place: Option<Place>,
     field: Option<String>,
     retry_after_seconds: Option<u32>,
+}
+
+/// Where in a body something is wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    /// The number of a line, from 1.
+    Line(u64),
+    /// The index of an event in a JSON document, from 0.
+    Index(u64),
 }
 
 /// The document. `message` repeats `detail` for clients that look there.
@@ -37,13 +47,15 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
 }
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: String) -> Self {
-        let (line, field, retry_after_seconds) = (None, None, None);
-        Self { status, kind, title, detail, line, field, retry_after_seconds }
+        let (place, field, retry_after_seconds) = (None, None, None);
+        Self { status, kind, title, detail, place, field, retry_after_seconds }
     }
 
     fn retry_after(self, seconds: u32) -> Self {
@@ -90,6 +102,32 @@ impl Problem {
         Self::new(status, "internal", "Internal error", detail.into())
     }
 
+    /// Why the events of a JSON document were not ingested. As [`Problem::from`], but that events
+    /// are told by their index, from 0: the client has never seen the lines that they became.
+    pub fn of_events(error: IngestError) -> Self {
+        match error {
+            IngestError::Line(line) => {
+                let index = line.line.saturating_sub(1);
+                let LineError { field, expected, found, .. } = line;
+                let place = field.as_ref().map(|name| format!(", field `{name}`"));
+                let place = place.unwrap_or_default();
+                let detail = format!("event {index}{place}: expected {expected}, found {found}");
+                let bad = Self::new(StatusCode::BAD_REQUEST, "bad-event", "Bad event", detail);
+                Self { place: Some(Place::Index(index)), field, ..bad }
+            }
+            IngestError::LineTooLong { line, bytes_max } => {
+                let index = line.saturating_sub(1);
+                let detail = format!(
+                    "event {index} is longer than {bytes_max} bytes, which is `limits.line`"
+                );
+                let status = StatusCode::PAYLOAD_TOO_LARGE;
+                let long = Self::new(status, "event-too-long", "Event too long", detail);
+                Self { place: Some(Place::Index(index)), ..long }
+            }
+            error => error.into(),
+        }
+    }
+
     /// Its status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -108,13 +146,25 @@ impl From<IngestError> for Problem {
         let too_large =
             |kind, title| Self::new(StatusCode::PAYLOAD_TOO_LARGE, kind, title, detail.clone());
         match error {
-            IngestError::Line(line) => {
-                Self { line: Some(line.line), field: line.field, ..bad("bad-line", "Bad line") }
+            IngestError::Line(line) => Self {
+                place: Some(Place::Line(line.line)),
+                field: line.field,
+                ..bad("bad-line", "Bad line")
+            },
+            IngestError::LineTooLong { line, .. } => Self {
+                place: Some(Place::Line(line)),
+                ..too_large("line-too-long", "Line too long")
+            },
+            IngestError::Document(DocumentError::Malformed { index, field, .. }) => {
+                let (place, field) = (index.map(Place::Index), field.map(str::to_owned));
+                Self { place, field, ..bad("bad-document", "Bad document") }
             }
-            IngestError::LineTooLong { line, .. } => {
-                Self { line: Some(line), ..too_large("line-too-long", "Line too long") }
+            IngestError::Document(DocumentError::TooMany { .. }) => {
+                too_large("too-many-events", "Too many events")
             }
-            IngestError::BodyTooLarge { .. } | IngestError::DecompressedTooLarge { .. } => {
+            IngestError::Document(DocumentError::BesideTooLong { .. })
+            | IngestError::BodyTooLarge { .. }
+            | IngestError::DecompressedTooLarge { .. } => {
                 too_large("body-too-large", "Body too large")
             }
             IngestError::Stalled { .. } => {
@@ -165,13 +215,19 @@ impl From<AppendError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let (line, index) = match self.place {
+            None => (None, None),
+            Some(Place::Line(line)) => (Some(line), None),
+            Some(Place::Index(index)) => (None, Some(index)),
+        };
         let document = Document {
             kind: format!("urn:windrow:problem:{}", self.kind),
             title: self.title,
             status: self.status.as_u16(),
             detail: &self.detail,
             message: &self.detail,
-            line: self.line,
+            line,
+            index,
             field: self.field.as_deref(),
         };
         // Strings and numbers always encode.

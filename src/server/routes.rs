@@ -11,11 +11,14 @@ use http::Method;
 use super::app::App;
 use super::extract::InPath;
 use super::problem::Problem;
-use super::{csv_file, health, ingest, observe, streams};
+use super::{csv_file, events, health, ingest, observe, streams};
 
 /// All routes.
 pub(super) fn router(app: &Arc<App>) -> Router {
     let mut router = Router::new()
+        .route("/events", get(events::list).post(events::one))
+        .route("/events/batch", post(events::batch))
+        .route("/events/{id}", get(events::event))
         .route("/v1/streams", get(streams::list))
         .route("/v1/streams/{stream}", post(into_named_stream))
         .route("/v1/streams/{stream}/windows", get(streams::windows))
@@ -53,7 +56,8 @@ fn own_path(stream: &str) -> MethodRouter<Arc<App>> {
 async fn no_route(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path();
     let paths = app.streams.iter().filter_map(|stream| stream.path.as_deref());
-    let paths: Vec<_> = ["/v1/streams/STREAM"].into_iter().chain(paths).collect();
+    let paths: Vec<_> =
+        ["/v1/streams/STREAM", "/events", "/events/batch"].into_iter().chain(paths).collect();
     Problem::not_found(format!(
         "there is nothing at `{}`; events go to {}",
         path.chars().take(200).collect::<String>(),

@@ -52,6 +52,7 @@ impl Opened {
             intakes: intakes(config, &log, metrics)?,
             windows: pairs.windows.iter().map(|it| (it.stream().to_owned(), it.clone())).collect(),
             sinks: sinks.clone(),
+            table: None,
             log: log.clone(),
             disk,
         };

@@ -1,0 +1,26 @@
+//! Where the lines of a request come from.
+
+use std::future::Future;
+
+use super::error::IngestError;
+
+/// Gives the lines of one request piece by piece, as [`std::io::BufRead`] does: what is there is
+/// looked at and then consumed. Pieces may end anywhere in a line.
+pub trait LineSource: Send {
+    /// What is there and not consumed; if that is nothing, waits for more. Empty at the end.
+    ///
+    /// An error comes only when everything before it has been consumed.
+    fn fill(&mut self) -> impl Future<Output = Result<&[u8], IngestError>> + Send;
+
+    /// Takes the first `count` bytes of what [`Self::fill`] has returned as read.
+    fn consume(&mut self, count: usize);
+
+    /// No more bytes than this are still to be consumed, where that is known.
+    fn bytes_left(&self) -> Option<u64>;
+
+    /// Bytes of the body read so far, decompressed.
+    fn body_bytes(&self) -> u64;
+
+    /// Whether all of the body has been received.
+    fn is_finished(&self) -> bool;
+}

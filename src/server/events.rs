@@ -1,0 +1,62 @@
+//! The pipeline's routes: `POST /events` and `POST /events/batch` into the stream `events`, and
+//! reading back what has become of its events.
+//!
+//! A request here is one JSON document, and an event in it is told by its index from 0. It goes the
+//! way of all requests: its events are lines of the log, and a batch is all or nothing.
+
+mod ids;
+mod parameters;
+mod reading;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+
+use self::ids::Ids;
+pub(super) use self::reading::{event, list};
+use super::app::App;
+use super::ingest::{Upload, json};
+use super::media;
+use super::problem::Problem;
+use crate::ingest::{BodyReader, Form, Ingested, Items};
+
+/// The stream that these routes are for.
+const STREAM: &str = "events";
+/// Events in one batch at most.
+const BATCH_EVENTS_MAX: u64 = 100;
+/// What a batch is.
+const BATCH: Form = Form::Member { name: "events", items_max: BATCH_EVENTS_MAX };
+
+/// Ingests one event, and answers with its id.
+pub(super) async fn one(State(app): State<Arc<App>>, request: Request) -> Response {
+    into_events(&app, Form::One, request).await
+}
+
+/// Ingests `{"events": […]}`, and answers with their ids in order.
+pub(super) async fn batch(State(app): State<Arc<App>>, request: Request) -> Response {
+    into_events(&app, BATCH, request).await
+}
+
+async fn into_events(app: &App, form: Form, request: Request) -> Response {
+    let mut upload = match Upload::begin(app, STREAM) {
+        Ok(upload) => upload,
+        Err(problem) => return problem.into_response(),
+    };
+    let encoding = match upload.media(media::json(request.headers(), STREAM)) {
+        Ok(encoding) => encoding,
+        Err(problem) => return problem.into_response(),
+    };
+    let body = BodyReader::new(request.into_body(), encoding, upload.limits);
+    let mut ids = Ids::of(upload.intake().decoder.schema());
+    match upload.ingest(body.map(|body| Items::new(body, form)), |rows| ids.see(rows)).await {
+        Ok(Ingested { accepted, position }) => {
+            let ids = match form {
+                Form::One => ids.one(),
+                Form::Array { .. } | Form::Member { .. } => ids.list(),
+            };
+            json(format!(r#"{{{ids}"accepted":{accepted},"rejected":0,"position":"{position}"}}"#))
+        }
+        Err(refused) => refused.answer(Problem::of_events),
+    }
+}

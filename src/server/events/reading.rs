@@ -1,0 +1,86 @@
+//! `GET /events` and `GET /events/{id}`: what the table holds.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use uuid::Uuid;
+
+use super::STREAM;
+use super::parameters::Parameters;
+use crate::server::app::{App, Ready};
+use crate::server::extract::InPath;
+use crate::server::problem::Problem;
+use crate::server::read_your_writes;
+use crate::sinks::table::sql::TableReader;
+use crate::sinks::table::{self, StorageError};
+
+/// The event of an id.
+pub(in crate::server) async fn event(
+    State(app): State<Arc<App>>,
+    InPath(id): InPath<String>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    parameters.check(Parameters::OF_ONE)?;
+    let id = parsed(&id)?;
+    let table = table_at(&app, app.ready()?, &parameters).await?;
+    match table.event(id).await? {
+        Some(event) => Ok(Json(event).into_response()),
+        None => Err(Problem::not_found(format!(
+            "the table has no event `{id}`: there is none, or it hasn't been processed yet \
+             (`?position=` waits for that), or it failed"
+        ))),
+    }
+}
+
+/// A page of the events that the query asks for.
+pub(in crate::server) async fn list(
+    State(app): State<Arc<App>>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    parameters.check(Parameters::OF_LIST)?;
+    let query = parameters.query(app.stream(STREAM)?)?;
+    let table = table_at(&app, app.ready()?, &parameters).await?;
+    match table.list(&query).await? {
+        Some(listing) => Ok(Json(listing).into_response()),
+        None => Err(Problem::parameter(
+            "cursor",
+            "`cursor` must be what an earlier answer had as `next`",
+        )),
+    }
+}
+
+/// An id as it stands in a path: 36 characters, in either case.
+fn parsed(text: &str) -> Result<Uuid, Problem> {
+    const CHARS: usize = uuid::fmt::Hyphenated::LENGTH;
+    match Uuid::try_parse(text) {
+        Ok(id) if text.len() == CHARS => Ok(id),
+        _ => Err(Problem::parameter(
+            "id",
+            "an event's id is a UUID such as `01906c08-07f7-79fc-9eac-94b3b37eb2d4`",
+        )),
+    }
+}
+
+/// The table once it holds what the client wants to have seen.
+async fn table_at<'a>(
+    app: &App,
+    ready: &'a Ready,
+    parameters: &Parameters,
+) -> Result<&'a TableReader, Problem> {
+    let Some(table) = &ready.table else {
+        let sinks = app.stream(STREAM)?.sinks.join(", ");
+        let detail = format!("the stream `{STREAM}` has no table: its sinks are {sinks}");
+        return Err(Problem::not_found(detail));
+    };
+    read_your_writes::wait_for(ready, table::NAME, STREAM, parameters.position()).await?;
+    Ok(table)
+}
+
+impl From<StorageError> for Problem {
+    /// The database is not this daemon: that it can't be read may pass, whatever the reason.
+    fn from(error: StorageError) -> Self {
+        Self::unavailable(format!("the table can't be read now: {error}"))
+    }
+}
