@@ -286,6 +286,9 @@ fn an_envelope_that_is_not_right_is_refused_with_what_would_be() {
         (format!(r#"{{"events":[{event},{{"id""#), Some(1), None, "found the end of the body"),
         (format!(r#"{{"events":[{event}],"a":nope}}"#), None, None, "isn't JSON"),
         (format!(r#"{{"events":[{event},7]}}"#), Some(1), None, "a number"),
+        // Of two faults, the first one in the body.
+        (format!(r#"{{"events":[{event},7,]}}"#), Some(1), None, "a number"),
+        (format!(r#"{{"events":[{event},7,"#), Some(1), None, "a number"),
         (format!(r#"{{"events":[{event},{{"a":1,}}]}}"#), Some(1), None, "trailing comma"),
         ("{\"events\":[{\"user_id\":\"a\nb\"}]}".to_owned(), Some(0), None, r"`\n`"),
         ("{\"events\":[{\"user_id\":\"a\tb\"}]}".to_owned(), Some(0), None, "control character"),

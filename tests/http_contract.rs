@@ -44,6 +44,9 @@ fn a_wrong_method_is_405_and_says_which_are_allowed() {
         ("POST", "/metrics", "GET,HEAD"),
         ("POST", "/health", "GET,HEAD"),
         ("PUT", "/v1/streams/user-events/windows/close", "POST"),
+        ("PUT", "/events", "GET,HEAD,POST"),
+        ("GET", "/events/batch", "POST"),
+        ("DELETE", "/events/01906c08-07f7-79fc-9eac-94b3b37eb2d4", "GET,HEAD"),
     ] {
         let answer = daemon.send(method, path, &[], b"");
         problem(&answer, 405);
@@ -151,6 +154,17 @@ fn bad_parameters_are_named() {
         (format!("{windows}?position=yesterday"), "position"),
         (format!("{windows}?position=99999999999"), "position"),
         ("/metrics?format=xml".to_owned(), "format"),
+        ("/events?type=purchase".to_owned(), "type"),
+        ("/events?source=%27%20OR%201%3D1".to_owned(), "source"),
+        (format!("/events?user_id={}", "x".repeat(51)), "user_id"),
+        ("/events?from=noon".to_owned(), "from"),
+        ("/events?to=2024-07-32".to_owned(), "to"),
+        ("/events?from=2024-07-02&to=2024-07-01".to_owned(), "to"),
+        ("/events?limit=1001".to_owned(), "limit"),
+        ("/events?order=random()".to_owned(), "order"),
+        ("/events?limit=1&limit=1".to_owned(), "limit"),
+        ("/events?user=x".to_owned(), "user"),
+        ("/events/01906c08-07f7-79fc-9eac-94b3b37eb2d4?limit=1".to_owned(), "limit"),
     ] {
         let answer = daemon.get(&path);
         let detail = problem(&answer, 400);
@@ -166,6 +180,7 @@ fn a_path_or_query_that_is_no_text_is_a_problem_too() {
     problem(&daemon.post("/v1/streams/%ff", "{}"), 404);
     problem(&daemon.get("/v1/streams/%ff/windows"), 404);
     problem(&daemon.get("/v1/streams/user-events/windows?limit=1&limit=2"), 400);
+    problem(&daemon.get("/events/%ff"), 404);
 }
 
 #[test]

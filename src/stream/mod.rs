@@ -13,6 +13,7 @@ mod made;
 mod ndjson;
 mod rows;
 mod schema;
+pub(crate) mod word;
 
 pub use cell::PAYLOAD_BYTES_MAX;
 pub use column_type::ColumnType;

@@ -162,7 +162,7 @@ impl Splitter {
                 return Ok(rest.len());
             }
             Followed::Ends(taken) => taken,
-            Followed::LineFeed(taken) => return Err(self.line_feed(at + taken)),
+            Followed::Control(taken) => return Err(self.control(at + taken)),
         };
         lines.push(b'\n');
         self.state = match self.form {
@@ -214,7 +214,7 @@ impl Splitter {
         match followed {
             Followed::On => Ok(None),
             Followed::Ends(taken) => Ok(Some(at + taken)),
-            Followed::LineFeed(taken) => Err(self.line_feed(at + taken)),
+            Followed::Control(taken) => Err(self.control(at + taken)),
         }
     }
 
@@ -274,8 +274,12 @@ impl Splitter {
         expected.to_owned()
     }
 
-    fn line_feed(&self, at: usize) -> DocumentError {
-        self.malformed(at, r"line feeds in strings written as `\n`", "a raw one")
+    fn control(&self, at: usize) -> DocumentError {
+        self.malformed(
+            at,
+            r"control characters in strings written as `\n` or `\u000a`",
+            "a raw one",
+        )
     }
 
     /// A fault of the member that holds the items.

@@ -1,5 +1,7 @@
 //! Where a JSON value ends, piece by piece.
 
+use crate::stream::word;
+
 /// Follows one value through the pieces that it comes in. It looks only for the value's end: whether
 /// it is JSON, its reader says.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +31,9 @@ pub(super) enum Followed {
     On,
     /// It ends before this index.
     Ends(usize),
-    /// At this index a line feed stands in a string, where JSON has it escaped. Taken over as it is,
-    /// it would end the line.
-    LineFeed(usize),
+    /// At this index a control character stands in a string, where JSON has it escaped. A line feed
+    /// taken over as it is would end the line.
+    Control(usize),
 }
 
 impl ValueEnd {
@@ -63,11 +65,11 @@ impl ValueEnd {
                         Some(b'"') if self.depth == 0 => break Followed::Ends(at + 1),
                         Some(b'"') => self.within = Within::Nested,
                         Some(b'\\') => self.within = Within::Escape,
-                        Some(_) => break Followed::LineFeed(at),
+                        Some(_) => break Followed::Control(at),
                         None => break Followed::On,
                     }
                 }
-                Within::Escape if byte == b'\n' => break Followed::LineFeed(at),
+                Within::Escape if byte < 0x20 => break Followed::Control(at),
                 Within::Escape => self.within = Within::Text,
                 Within::Nested => match byte {
                     b'"' => self.within = Within::Text,
@@ -99,8 +101,16 @@ impl ValueEnd {
     }
 }
 
-/// How many bytes of a string come before its end, a backslash, or a line feed.
+/// How many bytes of a string come before its end, a backslash, or a control character.
 #[inline]
 fn text_bytes(piece: &[u8]) -> usize {
-    piece.iter().position(|byte| matches!(byte, b'"' | b'\\' | b'\n')).unwrap_or(piece.len())
+    let mut at = 0;
+    loop {
+        // Behind the piece are zeros, which stop, too.
+        let stops = word::string_stops(word::load(piece, at));
+        if stops != 0 {
+            return at + word::first(stops);
+        }
+        at += 8;
+    }
 }

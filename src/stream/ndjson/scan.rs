@@ -6,7 +6,6 @@
 
 mod token;
 mod value;
-mod word;
 
 use super::columns::Columns;
 use crate::stream::UnknownFields;

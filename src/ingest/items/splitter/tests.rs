@@ -239,8 +239,8 @@ fn the_item_beyond_the_limit_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn a_raw_line_feed_in_a_string_is_refused_with_its_index() {
-    for item in ["{\"a\":\"x\ny\"}", "{\"a\":\"x\\\ny\"}", "\"\n\""] {
+fn a_raw_control_character_in_a_string_is_refused_with_its_index() {
+    for item in ["{\"a\":\"x\ny\"}", "{\"a\":\"x\\\ny\"}", "\"\n\"", "{\"\t\":1}"] {
         let (lines, fault) = split(ARRAY, &format!("[{{}},{item}]"));
         assert!(lines.starts_with("{}\n") && lines.lines().count() == 2, "{lines:?}");
         let fault = fault.unwrap().to_string();

@@ -3,7 +3,7 @@
 //! Everything here gives the index behind the value, or `None` for "not this, or not sure": then the
 //! reference has the word. No line end is ever inside what these take.
 
-use super::word;
+use crate::stream::word;
 
 /// A string without escapes.
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// Eight bytes from `at` on, the first in the lowest place, with zeros for those behind the end.
 #[inline]
-pub(super) fn load(bytes: &[u8], at: usize) -> u64 {
+pub(crate) fn load(bytes: &[u8], at: usize) -> u64 {
     match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
         Some(chunk) => u64::from_le_bytes(*chunk),
         None => load_at_end(bytes, at),
@@ -25,14 +25,14 @@ fn load_at_end(bytes: &[u8], at: usize) -> u64 {
 
 /// Bytes that are `wanted`, which is ASCII.
 #[inline]
-pub(super) const fn equal(word: u64, wanted: u8) -> u64 {
+pub(crate) const fn equal(word: u64, wanted: u8) -> u64 {
     let difference = word ^ (ONES * wanted as u64);
     difference.wrapping_sub(ONES) & !difference & HIGH_BITS
 }
 
 /// Bytes that a JSON string can't hold as they are: double quotes, backslashes, control characters.
 #[inline]
-pub(super) const fn string_stops(word: u64) -> u64 {
+pub(crate) const fn string_stops(word: u64) -> u64 {
     let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
     let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
     let control = word.wrapping_sub(ONES * 0x20);
@@ -41,20 +41,20 @@ pub(super) const fn string_stops(word: u64) -> u64 {
 
 /// Bytes that are no decimal digits.
 #[inline]
-pub(super) const fn not_digits(word: u64) -> u64 {
+pub(crate) const fn not_digits(word: u64) -> u64 {
     let value = word ^ (ONES * b'0' as u64);
     (value.wrapping_add(ONES * 0x76) | value) & HIGH_BITS
 }
 
 /// Where the first match is, 0 to 7; 8 if there is none.
 #[inline]
-pub(super) const fn first(matches: u64) -> usize {
+pub(crate) const fn first(matches: u64) -> usize {
     (matches.trailing_zeros() / 8) as usize
 }
 
 /// The matches in front of the first of `others`, all of them if that has none.
 #[inline]
-pub(super) const fn before(matches: u64, others: u64) -> u64 {
+pub(crate) const fn before(matches: u64, others: u64) -> u64 {
     matches & (others.wrapping_sub(1) & !others)
 }
 
