@@ -60,4 +60,14 @@ impl Timestamp {
         let Parts { year, month, day, hour, minute, second, .. } = Parts::of(self);
         format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
     }
+
+    /// As SQL writes a date and time, in UTC, cut off (not rounded) behind `digits` fraction digits,
+    /// at most nine: `2024-07-01 02:03:04.055000`.
+    pub fn sql_text(self, digits: usize) -> String {
+        let Parts { year, month, day, hour, minute, second, nanos } = Parts::of(self);
+        let mut text =
+            format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{nanos:09}");
+        text.truncate(if digits == 0 { 19 } else { 20 + digits.min(9) });
+        text
+    }
 }
