@@ -253,6 +253,11 @@ impl Committer {
             if let (true, Some(flow)) = (entry.header.first, &entry.flow) {
                 flow.set_first(lsn);
             }
+            if (FrameKind::Lines, true) == (entry.header.kind, entry.header.commit)
+                && let Some(count) = self.shared.event_counts.of(entry.header.stream)
+            {
+                count.add(entry.header.request_events);
+            }
             if let Some(waiter) = entry.waiter.take() {
                 let (request, events) = (entry.header.request, entry.header.request_events);
                 self.waiters.push((waiter, Ok(Committed { lsn, request, events })));
@@ -260,7 +265,8 @@ impl Committer {
             frames.push(TailFrame::new(lsn, entry));
         }
         self.last_batch = Instant::now();
-        // First the tail, then the end: who sees the new end finds the frames in the tail.
+        // First the tail and the counts, then the end: who sees the new end finds the frames in the
+        // tail, and their events counted.
         let (lsn, end) = (header.lsn, header.end());
         self.shared.tail.push(TailBatch { lsn, end, frames: frames.into() });
         self.shared.durable.advance(end);

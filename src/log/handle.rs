@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::clock::ArrivalClock;
+use super::counts::{EventCount, EventCounts};
 use super::durable::DurableEnd;
 use super::frame::{FrameHeader, FrameKind};
 use super::options::LogOptions;
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub id: LogId,
     pub opened_at: Lsn,
     pub streams: Streams,
+    pub event_counts: EventCounts,
     pub clock: ArrivalClock,
     pub queue: Queue,
     pub in_flight: Arc<Semaphore>,
@@ -117,6 +119,11 @@ impl Log {
     /// All streams the log knows, also those that the configuration no longer names.
     pub fn streams(&self) -> &Streams {
         &self.shared.streams
+    }
+
+    /// Counts the events of a stream that commit. A stream that the log doesn't know has none.
+    pub fn event_count(&self, stream: StreamId) -> EventCount {
+        self.shared.event_counts.of(stream).cloned().unwrap_or_default()
     }
 
     /// Asks for room for a payload before it is held in memory. Waits a bounded time.

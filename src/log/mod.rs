@@ -35,6 +35,7 @@ pub mod buffers;
 mod clock;
 mod committer;
 mod control;
+mod counts;
 mod durable;
 mod error;
 pub mod frame;
@@ -67,6 +68,7 @@ mod writing;
 
 pub use committer::{BatchWritten, Committer};
 pub use control::{CloseReason, CloseRecord, Control, SchemaRecord};
+pub use counts::EventCount;
 pub use error::{AppendError, OpenError};
 pub use handle::{Log, LogUsage};
 pub use lsn::{LogId, Lsn, RequestId};

@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, watch};
 use super::batch::BATCH_ALIGN_BYTES;
 use super::clock::ArrivalClock;
 use super::committer::Committer;
+use super::counts::EventCounts;
 use super::durable::DurableEnd;
 use super::handle::{Log, Shared};
 use super::prepare::{NextSegment, Preparer, TEMPORARY_SUFFIX};
@@ -227,6 +228,7 @@ impl Settled {
         let shared = Arc::new(Shared {
             id,
             opened_at: self.next_segment,
+            event_counts: EventCounts::new(&streams),
             streams,
             clock: ArrivalClock::new(floor),
             queue: Queue::new(RequestId(self.next_segment.0.max(1))),

@@ -2,8 +2,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Error, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, Registry,
+    CounterVec, Error, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter,
+    IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 use super::handles::{
@@ -42,7 +42,11 @@ pub(super) struct StreamFamilies {
     request_duration: HistogramVec,
     body_bytes: HistogramVec,
     pub(super) accepted: IntCounterVec,
-    pub(super) rejected: IntCounterVec,
+    rejected: IntCounterVec,
+    received: IntCounterVec,
+    processed: IntCounterVec,
+    failed: IntCounterVec,
+    queue_depth: IntGaugeVec,
     late: IntCounterVec,
     duplicate: IntCounterVec,
     unknown_fields: IntCounterVec,
@@ -55,11 +59,12 @@ pub(super) struct StreamFamilies {
 #[derive(Debug)]
 pub(super) struct PairFamilies {
     position: IntGaugeVec,
-    pub(super) lag_events: IntGaugeVec,
+    lag_events: IntGaugeVec,
     lag_bytes: IntGaugeVec,
     lag_seconds: GaugeVec,
-    pub(super) applied: IntCounterVec,
-    pub(super) delay: HistogramVec,
+    applied: IntCounterVec,
+    delay: HistogramVec,
+    delay_seconds: CounterVec,
     checkpoints: IntCounterVec,
     errors: IntCounterVec,
 }
@@ -92,6 +97,26 @@ impl StreamFamilies {
                 "Lines that went to quarantine or had their request refused.",
                 STREAM,
             )?,
+            received: maker.counters(
+                "events_received_total",
+                "Events acknowledged since the stream's sinks have begun, over restarts.",
+                STREAM,
+            )?,
+            processed: maker.counters(
+                "events_processed_total",
+                "Events that are in the output of each of the stream's sinks, over restarts.",
+                STREAM,
+            )?,
+            failed: maker.counters(
+                "events_failed_total",
+                "Events that stand in quarantine instead, over restarts.",
+                STREAM,
+            )?,
+            queue_depth: maker.gauges(
+                "queue_depth",
+                "Events acknowledged that a sink of the stream has yet to apply.",
+                STREAM,
+            )?,
             late: maker.counters(
                 "events_late_total",
                 "Events from before the start of the open window.",
@@ -99,7 +124,7 @@ impl StreamFamilies {
             )?,
             duplicate: maker.counters(
                 "events_duplicate_total",
-                "Events that were known already and not counted again.",
+                "Events that were known already and not counted again, over restarts.",
                 STREAM,
             )?,
             unknown_fields: maker.counters(
@@ -130,6 +155,10 @@ impl StreamFamilies {
             body_bytes: self.body_bytes.with_label_values(of),
             accepted: self.accepted.with_label_values(of),
             rejected: self.rejected.with_label_values(of),
+            received: self.received.with_label_values(of),
+            processed: self.processed.with_label_values(of),
+            failed: self.failed.with_label_values(of),
+            queue_depth: self.queue_depth.with_label_values(of),
             late: self.late.with_label_values(of),
             duplicate: self.duplicate.with_label_values(of),
             unknown_fields: self.unknown_fields.with_label_values(of),
@@ -173,6 +202,12 @@ impl PairFamilies {
                 PAIR,
                 &DURATION_BUCKETS,
             )?,
+            delay_seconds: maker.counters_f64(
+                "sink_event_delay_seconds_total",
+                "From an event's arrival to its having been applied, summed over \
+                 windrow_sink_events_total.",
+                PAIR,
+            )?,
             checkpoints: maker.counters("sink_checkpoints_total", "Checkpoints made.", PAIR)?,
             errors: maker.counters(
                 "sink_errors_total",
@@ -192,6 +227,7 @@ impl PairFamilies {
             lag_seconds: self.lag_seconds.with_label_values(of),
             applied: self.applied.with_label_values(of),
             delay: self.delay.with_label_values(of),
+            delay_seconds: self.delay_seconds.with_label_values(of),
             checkpoints: self.checkpoints.with_label_values(of),
             errors: self.errors.with_label_values(of),
         }
@@ -217,6 +253,10 @@ impl Maker {
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
         self.registered(IntCounterVec::new(options(name, help), labels))
+    }
+
+    fn counters_f64(&self, name: &str, help: &str, labels: &[&str]) -> Result<CounterVec, Error> {
+        self.registered(CounterVec::new(options(name, help), labels))
     }
 
     fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, Error> {
@@ -294,6 +334,12 @@ impl Maker {
             active_workers: self
                 .gauge("table_active_workers", "Workers of the table sink that are busy.")?,
         })
+    }
+
+    /// How long the process runs.
+    pub(super) fn uptime(&self) -> Result<Gauge, Error> {
+        let uptime = Gauge::with_opts(options("uptime_seconds", "Since the process started."));
+        self.registered(uptime)
     }
 
     /// The version that runs, always 1.

@@ -1,6 +1,6 @@
 //! What whoever counts holds on to.
 
-use prometheus::{Gauge, Histogram, IntCounter, IntGauge};
+use prometheus::{Counter, Gauge, Histogram, IntCounter, IntGauge};
 
 /// The log's metrics.
 #[derive(Clone, Debug)]
@@ -73,6 +73,14 @@ pub struct StreamMetrics {
     pub accepted: IntCounter,
     /// Lines that went to quarantine, or had their request refused.
     pub rejected: IntCounter,
+    /// Events acknowledged, since the stream's sinks have begun: over restarts.
+    pub received: IntCounter,
+    /// Of these, those that are in the output of each sink.
+    pub processed: IntCounter,
+    /// Those that stand in quarantine instead.
+    pub failed: IntCounter,
+    /// Those that a sink has yet to apply.
+    pub queue_depth: IntGauge,
     /// Events before the start of the open window.
     pub late: IntCounter,
     /// Events or requests known already.
@@ -103,6 +111,8 @@ pub struct SinkMetrics {
     pub applied: IntCounter,
     /// From a request's arrival to its having been applied.
     pub delay: Histogram,
+    /// The same, summed over the events counted in `applied`, in seconds.
+    pub delay_seconds: Counter,
     /// Checkpoints made.
     pub checkpoints: IntCounter,
     /// Failures, each followed by a new attempt from the last durable position.

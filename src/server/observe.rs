@@ -1,6 +1,7 @@
 //! `GET /metrics`: Prometheus text, or the statistics as JSON.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -15,6 +16,9 @@ use crate::metrics::Metrics;
 
 /// The version of the text format that Prometheus asks for.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// Figures are waited for so long after a start, while what waits in the log is being counted.
+const FIGURES_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Parameters {
@@ -37,10 +41,16 @@ pub(super) async fn metrics(
         }
     };
     if let Ok(ready) = app.ready() {
-        observe(&app.metrics, ready);
+        // Not for long: what isn't counted by then is missing, and the next answer has it.
+        ready.sinks.wait_for_figures(FIGURES_WAIT).await;
     }
     if json {
-        return Ok(Json(app.statistics.figures(&app.metrics)).into_response());
+        let figures = app.statistics.figures(&app.metrics, &app.ready()?.sinks);
+        return Ok(Json(figures).into_response());
+    }
+    app.metrics.uptime_seconds.set(app.statistics.uptime().as_secs_f64());
+    if let Ok(ready) = app.ready() {
+        observe(&app.metrics, ready);
     }
     let text = app.metrics.text().map_err(|error| Problem::internal(error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())

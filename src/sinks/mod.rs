@@ -16,6 +16,7 @@
 
 pub mod absent;
 mod backoff;
+mod figures;
 pub(crate) mod line;
 mod mark;
 pub mod runner;
@@ -23,16 +24,18 @@ mod sealed_file;
 mod set;
 pub mod start;
 mod status;
+mod survey;
 pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod windows;
 
 pub use backoff::Backoff;
+pub use figures::{PairFigures, StreamFigures};
 pub use mark::Mark;
 pub use set::{Pair, Sinks, trim};
 pub use start::StartFile;
-pub use status::{Condition, Lag, PairHealth, PairStatus};
+pub use status::{Condition, Delay, Lag, PairHealth, PairStatus};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::status::{Condition, PairStatus, Pass};
-use super::{Backoff, Events, OpenSink, Sink, SinkError};
+use super::status::{Condition, Delay, PairStatus, Pass};
+use super::{Backoff, Events, Mark, OpenSink, Sink, SinkError, Tally};
 use crate::log::{Item, Log, Lsn, Position, ReadError, Reader, SpaceState};
 use crate::metrics::{Metrics, RecoveryMetrics, SinkMetrics};
 use crate::stream::StreamId;
@@ -70,6 +70,8 @@ pub struct RunnerPair {
     pub start: Position,
     /// Where its state at rest stands.
     pub durable: Position,
+    /// What had become of the events up to there.
+    pub tally: Tally,
 }
 
 #[derive(Debug)]
@@ -103,9 +105,10 @@ pub enum Step {
 impl Runner {
     /// A runner for a pair, until `stop` is set.
     pub fn new(log: Log, pair: RunnerPair, metrics: &Metrics, stop: Arc<AtomicBool>) -> Self {
-        let RunnerPair { sink, stream, start, durable } = pair;
+        let RunnerPair { sink, stream, start, durable, tally } = pair;
         let (name, of) = (sink.name(), sink.stream());
-        let status = PairStatus::new(name, of.to_owned(), durable);
+        let mark = Mark { tally, ..Mark::first(durable) };
+        let status = PairStatus::new(name, of.to_owned(), mark, log.event_count(stream));
         let recovery = metrics.recovery.clone();
         let metrics = metrics.sink(name, of);
         let idle_bytes = log.segment_bytes() / 2;
@@ -122,6 +125,11 @@ impl Runner {
             recovery,
             stop,
         }
+    }
+
+    /// The stream's number in the log.
+    pub fn stream(&self) -> StreamId {
+        self.stream
     }
 
     /// The handles of its metrics.
@@ -209,8 +217,17 @@ impl Runner {
         // At the log's end everything is applied that committed before it; before, only what was
         // handed over.
         let applied = if handed.at_end { handed.read_to } else { position.commit };
+        let delay = handed.delay(Timestamp::now());
+        self.metrics.applied.inc_by(handed.events);
+        self.metrics.delay_seconds.inc_by(delay.seconds);
+        if let Some(arrival) = handed.arrival {
+            let age = Timestamp::now().saturating_since(arrival);
+            self.metrics.delay.observe(age.as_secs_f64());
+        }
         let pass = Pass {
-            events: handed.events,
+            events_applied: position.events_applied(),
+            tally: opened.sink.tally(),
+            delay,
             applied,
             read_to: handed.read_to,
             arrival: handed.arrival,
@@ -231,8 +248,14 @@ impl Runner {
     fn hand_over(&self, opened: &mut Opened) -> Result<Handed, SinkError> {
         let Opened { sink, reader, close_asked } = opened;
         let mut bytes = 0;
-        let mut handed =
-            Handed { events: 0, items: 0, arrival: None, at_end: false, read_to: reader.read_to() };
+        let mut handed = Handed {
+            events: 0,
+            arrivals_nanos: 0,
+            items: 0,
+            arrival: None,
+            at_end: false,
+            read_to: reader.read_to(),
+        };
         loop {
             let item = reader.next().map_err(|error| read_error(&self.log, &error))?;
             match item {
@@ -244,13 +267,14 @@ impl Runner {
                 Some(Item::Events(events)) => {
                     let count = (events.rows.len() - events.from_row) as u64;
                     handed.events += count;
+                    handed.arrivals_nanos +=
+                        i128::from(count) * i128::from(events.arrival.as_nanos());
                     bytes += events.rows.payload().len();
                     handed.arrival = Some(events.arrival);
                     sink.apply(&Events::from(&events))?;
                     if events.commit < self.log.opened_at() {
                         self.recovery.replayed_events.inc_by(count);
                     }
-                    self.metrics.applied.inc_by(count);
                 }
                 Some(Item::Committed(request)) => {
                     handed.arrival = Some(request.arrival);
@@ -271,10 +295,6 @@ impl Runner {
             }
         }
         handed.read_to = reader.read_to();
-        if let Some(arrival) = handed.arrival {
-            let age = Timestamp::now().saturating_since(arrival);
-            self.metrics.delay.observe(age.as_secs_f64());
-        }
         Ok(handed)
     }
 
@@ -283,7 +303,7 @@ impl Runner {
         let durable = sink.durable();
         let reader =
             self.log.reader(self.stream, durable).map_err(|error| read_error(&self.log, &error))?;
-        self.status.reopened(durable);
+        self.status.reopened(durable, sink.tally());
         Ok(Opened { sink, reader, close_asked: None })
     }
 
@@ -369,11 +389,23 @@ impl Runner {
 #[derive(Debug)]
 struct Handed {
     events: u64,
+    /// The sum of their arrival times.
+    arrivals_nanos: i128,
     items: u32,
+    /// Of the newest request.
     arrival: Option<Timestamp>,
     /// Nothing more was durable.
     at_end: bool,
     read_to: Lsn,
+}
+
+impl Handed {
+    /// How long the events took if they are applied at `now`. A clock that was set back makes nobody
+    /// quicker than at once.
+    fn delay(&self, now: Timestamp) -> Delay {
+        let nanos = i128::from(self.events) * i128::from(now.as_nanos()) - self.arrivals_nanos;
+        Delay { events: self.events, seconds: nanos.max(0) as f64 / 1e9 }
+    }
 }
 
 /// What stands in the way of reading the log, as the sink's error. Damage is not retried.

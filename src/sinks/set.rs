@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::figures::StreamGauges;
 use super::runner::{Runner, RunnerPair};
 use super::start::StartFile;
-use super::{Mark, OpenSink, PairHealth, PairStatus, SinkError};
+use super::survey::Survey;
+use super::{Delay, Mark, OpenSink, PairHealth, PairStatus, SinkError, StreamFigures};
 use crate::log::{Held, Log, Lsn, Position};
 use crate::metrics::{Metrics, SinkMetrics};
 
@@ -43,23 +45,25 @@ impl Pair {
         let Some((id, _)) = log.stream(stream) else {
             return Err(SinkError::Other(format!("the log has no stream `{stream}`")));
         };
-        let start = self.start(log)?;
+        let mark = self.start(log)?;
+        let start = mark.position;
         // What the sink still needs must be known before another one, which is quicker, trims.
         let durable = self.sink.stored_position()?.unwrap_or(start);
-        let pair = RunnerPair { sink: Arc::clone(&self.sink), stream: id, start, durable };
+        let sink = Arc::clone(&self.sink);
+        let pair = RunnerPair { sink, stream: id, start, durable, tally: mark.tally };
         Ok(Runner::new(log.clone(), pair, metrics, Arc::clone(stop)))
     }
 
     /// Where the sink begins if it has never run: where the pair was first configured, which is at
     /// the log's end for one that is new.
-    fn start(&self, log: &Log) -> Result<Position, SinkError> {
+    fn start(&self, log: &Log) -> Result<Mark, SinkError> {
         if let Some(mark) = self.start.load()? {
             self.start.make_durable()?;
-            return Ok(mark.position);
+            return Ok(mark);
         }
-        let position = Position::at(log.id(), log.opened_at());
-        self.start.store(Mark::first(position))?;
-        Ok(position)
+        let mark = Mark::first(Position::at(log.id(), log.opened_at()));
+        self.start.store(mark)?;
+        Ok(mark)
     }
 }
 
@@ -68,6 +72,8 @@ impl Pair {
 pub struct Sinks {
     log: Log,
     pairs: Vec<(Arc<PairStatus>, SinkMetrics)>,
+    streams: Vec<StreamGauges>,
+    survey: Survey,
     stop: Arc<AtomicBool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -76,22 +82,38 @@ impl Sinks {
     /// Starts a thread for each pair. Once this has returned, the log may take requests.
     pub fn start(log: &Log, pairs: &[Pair], metrics: &Metrics) -> Result<Self, SinkError> {
         let stop = Arc::new(AtomicBool::new(false));
+        let survey = Survey::new(log);
         let runners: Vec<_> =
             pairs.iter().map(|pair| pair.runner(log, metrics, &stop)).collect::<Result<_, _>>()?;
         let statuses: Arc<[_]> = runners.iter().map(|runner| Arc::clone(runner.status())).collect();
+        let found: Vec<_> =
+            runners.iter().map(|runner| (runner.stream(), runner.status().durable())).collect();
         let pairs = runners.iter().map(|runner| (Arc::clone(runner.status()), runner.metrics()));
-        let pairs = pairs.collect();
+        let mut sinks = Self {
+            log: log.clone(),
+            pairs: pairs.collect(),
+            streams: StreamGauges::of(&statuses, metrics),
+            survey: survey.clone(),
+            stop: Arc::clone(&stop),
+            threads: Mutex::default(),
+        };
         let mut threads = Vec::new();
         for runner in runners {
             let name = format!("{}-{}", runner.status().sink(), runner.status().stream());
-            let (log, statuses) = (log.clone(), Arc::clone(&statuses));
-            let thread = thread::Builder::new()
-                .name(name)
-                .spawn(move || runner.run(|| trim(&log, &statuses)))
-                .map_err(|error| SinkError::Other(format!("starting a sink's thread: {error}")))?;
-            threads.push(thread);
+            let (log, statuses, survey) = (log.clone(), Arc::clone(&statuses), survey.clone());
+            threads.push(spawn(name, move || {
+                runner.run(|| {
+                    if survey.is_over() {
+                        trim(&log, &statuses);
+                    }
+                });
+            })?);
         }
-        Ok(Self { log: log.clone(), pairs, stop, threads: Mutex::new(threads) })
+        let log = log.clone();
+        threads
+            .push(spawn("survey".to_owned(), move || survey.run(&log, &found, &statuses, &stop))?);
+        sinks.threads = Mutex::new(threads);
+        Ok(sinks)
     }
 
     /// How each pair is doing.
@@ -100,15 +122,44 @@ impl Sinks {
         self.pairs.iter().map(|(status, _)| status.health(end)).collect()
     }
 
-    /// Brings the gauges of lag up to date, for somebody who is about to read them.
+    /// Brings the metrics of lag and of what became of events up to date, for somebody who is about
+    /// to read them.
     pub fn observe(&self) {
         let end = self.log.durable_end();
         for (status, metrics) in &self.pairs {
-            let health = status.health(end);
-            metrics.lag_events.set(health.lag.events as i64);
-            metrics.lag_bytes.set(health.lag.bytes as i64);
-            metrics.lag_seconds.set(health.lag.seconds);
+            let lag = status.health(end).lag;
+            metrics.lag_events.set(lag.events as i64);
+            metrics.lag_bytes.set(lag.bytes as i64);
+            metrics.lag_seconds.set(lag.seconds);
         }
+        for stream in &self.streams {
+            stream.observe(&self.figures_of(stream.name()));
+        }
+    }
+
+    /// How many events have come for a stream, and what became of them.
+    pub fn figures_of(&self, stream: &str) -> StreamFigures {
+        let pairs = self.pairs.iter().map(|(status, _)| status);
+        StreamFigures::of(pairs.filter(|it| it.stream() == stream).map(|it| it.figures()))
+    }
+
+    /// The sums of all streams' figures.
+    pub fn figures(&self) -> StreamFigures {
+        self.streams.iter().map(|stream| self.figures_of(stream.name())).sum()
+    }
+
+    /// How long events took to be applied, over all pairs.
+    pub fn delay(&self) -> Delay {
+        self.pairs.iter().fold(Delay::default(), |sum, (status, _)| {
+            let Delay { events, seconds } = status.delay();
+            Delay { events: sum.events + events, seconds: sum.seconds + seconds }
+        })
+    }
+
+    /// Waits until the figures are exact: until then, what waited in the log when the process
+    /// started is missing in them. `false` when `timeout` was over first.
+    pub async fn wait_for_figures(&self, timeout: Duration) -> bool {
+        self.survey.wait(timeout).await
     }
 
     /// The pair of a sink and a stream.
@@ -167,6 +218,13 @@ impl Sinks {
     fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, SinkError> {
+    thread::Builder::new()
+        .name(name)
+        .spawn(run)
+        .map_err(|error| SinkError::Other(format!("starting a sink's thread: {error}")))
 }
 
 /// Trims the log below everything that any pair still needs (S5).

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::log::{Lsn, Position};
+use super::figures::{PairFigures, Received};
+use super::{Mark, Tally};
+use crate::log::{EventCount, Lsn, Position};
 use crate::time::Timestamp;
 
 /// What a runner publishes about its pair.
@@ -19,7 +21,7 @@ pub struct PairStatus {
     applied: watch::Sender<Lsn>,
     read_to: AtomicU64,
     restart: AtomicU64,
-    events: AtomicU64,
+    received: Received,
     state: Mutex<State>,
 }
 
@@ -31,8 +33,19 @@ struct State {
     arrival: Option<Timestamp>,
     /// Since when the pair hasn't been at the log's end.
     behind_since: Option<Instant>,
-    /// Events and bytes of the log passed, for turning one into the other.
-    passed_bytes: u64,
+    /// Events that the sink is done with, and what became of them.
+    events_applied: u64,
+    tally: Tally,
+    delay: Delay,
+}
+
+/// How long events took from their arrival to having been applied and settled.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Delay {
+    /// Events since the process started, those applied again after a failure included.
+    pub events: u64,
+    /// The sum over them.
+    pub seconds: f64,
 }
 
 /// Whether a pair goes on.
@@ -73,8 +86,12 @@ pub struct PairHealth {
     pub restart: Lsn,
     /// What it has not applied.
     pub lag: Lag,
-    /// Events applied since the process started, those applied again after a failure included.
+    /// Events that the sink is done with, since its history began.
     pub events_applied: u64,
+    /// How many of them stand in quarantine instead.
+    pub events_failed: u64,
+    /// How many of them were known already.
+    pub events_duplicate: u64,
     /// Why it doesn't go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -94,7 +111,7 @@ fn is_zero(number: &u32) -> bool {
 /// How far a pair is behind the log.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
 pub struct Lag {
-    /// Events, estimated from the bytes: what they are is only known when they are read.
+    /// Events of the stream. Too few until what waited when the process started is counted.
     pub events: u64,
     /// Bytes of the log, other streams' included.
     pub bytes: u64,
@@ -110,13 +127,22 @@ impl PairHealth {
 }
 
 impl PairStatus {
-    pub(super) fn new(sink: &'static str, stream: String, durable: Position) -> Self {
+    /// Of a pair that stands at `mark`. `committed` counts what commits of its stream.
+    pub(super) fn new(
+        sink: &'static str,
+        stream: String,
+        mark: Mark,
+        committed: EventCount,
+    ) -> Self {
+        let durable = mark.position;
         let state = State {
             condition: Condition::Running,
             durable,
             arrival: None,
             behind_since: None,
-            passed_bytes: 0,
+            events_applied: durable.events_applied(),
+            tally: mark.tally,
+            delay: Delay::default(),
         };
         Self {
             sink,
@@ -125,7 +151,7 @@ impl PairStatus {
             applied: watch::Sender::new(Lsn(0)),
             read_to: AtomicU64::new(durable.restart.0),
             restart: AtomicU64::new(durable.restart.0),
-            events: AtomicU64::new(0),
+            received: Received::new(&durable, committed),
             state: Mutex::new(state),
         }
     }
@@ -178,7 +204,9 @@ impl PairStatus {
             position: self.applied().max(state.durable.commit),
             restart: self.restart(),
             lag: self.lag(&state, durable_end),
-            events_applied: self.events.load(Ordering::Relaxed),
+            events_applied: state.events_applied,
+            events_failed: state.tally.failed,
+            events_duplicate: state.tally.duplicates,
             error,
             attempts,
             next_retry_ms: next_retry,
@@ -186,18 +214,36 @@ impl PairStatus {
     }
 
     fn lag(&self, state: &State, durable_end: Lsn) -> Lag {
+        let events = self.figures_of(state).waiting();
         let bytes = durable_end.bytes_since(Lsn(self.read_to.load(Ordering::Acquire)));
         if bytes == 0 {
-            return Lag::default();
+            return Lag { events, ..Lag::default() };
         }
-        let events = self.events.load(Ordering::Relaxed) as f64;
-        let events = events / (state.passed_bytes.max(1) as f64) * bytes as f64;
         let age = state.arrival.map(|arrival| Timestamp::now().as_nanos() - arrival.as_nanos());
         let seconds = match age {
             Some(nanos) => (nanos as f64 / 1e9).max(0.0),
             None => state.behind_since.map_or(0.0, |since| since.elapsed().as_secs_f64()),
         };
-        Lag { events: events.round() as u64, bytes, seconds }
+        Lag { events, bytes, seconds }
+    }
+
+    /// How many events have come for the pair, and what became of them.
+    pub fn figures(&self) -> PairFigures {
+        self.figures_of(&self.state())
+    }
+
+    fn figures_of(&self, state: &State) -> PairFigures {
+        self.received.figures(state.events_applied, state.tally)
+    }
+
+    /// How long events took to be applied.
+    pub fn delay(&self) -> Delay {
+        self.state().delay
+    }
+
+    /// So many events stood in the log behind the pair's durable position when it was made.
+    pub(super) fn set_waiting_before(&self, events: u64) {
+        self.received.set_waiting_before(events);
     }
 
     pub(super) fn set_condition(&self, condition: Condition) {
@@ -210,9 +256,11 @@ impl PairStatus {
     }
 
     /// The sink was opened at `durable`: what was applied behind it is applied again.
-    pub(super) fn reopened(&self, durable: Position) {
+    pub(super) fn reopened(&self, durable: Position, tally: Tally) {
         let mut state = self.state();
         state.durable = durable;
+        state.events_applied = durable.events_applied();
+        state.tally = tally;
         state.arrival = None;
         state.condition = Condition::Running;
         drop(state);
@@ -223,10 +271,12 @@ impl PairStatus {
 
     /// What one pass of the runner has come to.
     pub(super) fn advanced(&self, pass: &Pass, durable_end: Lsn) {
-        self.events.fetch_add(pass.events, Ordering::Relaxed);
-        let before = self.read_to.swap(pass.read_to.0, Ordering::AcqRel);
+        self.read_to.store(pass.read_to.0, Ordering::Release);
         let mut state = self.state();
-        state.passed_bytes += pass.read_to.bytes_since(Lsn(before));
+        state.events_applied = pass.events_applied;
+        state.tally = pass.tally;
+        state.delay.events += pass.delay.events;
+        state.delay.seconds += pass.delay.seconds;
         state.arrival = pass.arrival.or(state.arrival);
         state.behind_since = if pass.read_to >= durable_end {
             None
@@ -265,8 +315,11 @@ impl PairStatus {
 /// What one pass of a runner has come to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pass {
-    /// Events applied in it.
-    pub events: u64,
+    /// Events that the sink is done with, and what became of them.
+    pub events_applied: u64,
+    pub tally: Tally,
+    /// How long those of this pass took.
+    pub delay: Delay,
     /// Everything that committed up to here is applied.
     pub applied: Lsn,
     /// The reader has read the log up to here.
@@ -283,13 +336,14 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_applied_until_the_sink_is_open() {
         let stored = Position::at(LogId([7; 16]), Lsn(8192));
-        let status = PairStatus::new("windows", "orders".to_owned(), stored);
+        let mark = Mark::first(stored);
+        let status = PairStatus::new("windows", "orders".to_owned(), mark, EventCount::default());
         assert!(!status.wait_for(Lsn(4096), Duration::ZERO).await);
         assert_eq!(status.health(Lsn(8192)).position, Lsn(8192));
-        status.reopened(stored);
+        status.reopened(stored, Tally::default());
         assert!(status.wait_for(Lsn(8192), Duration::ZERO).await);
         // A failure takes the sink back, not what has been shown.
-        status.reopened(Position::at(stored.log, Lsn(4096)));
+        status.reopened(Position::at(stored.log, Lsn(4096)), Tally::default());
         assert!(status.wait_for(Lsn(8192), Duration::ZERO).await);
     }
 }

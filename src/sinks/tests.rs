@@ -201,7 +201,10 @@ fn a_failure_goes_back_to_the_last_durable_position() {
     assert_eq!((health.status, health.attempts), ("retrying", 1));
     assert_eq!(health.error.as_deref(), Some("it was told to"));
     assert!(!health.is_ok() && health.lag.bytes > 0);
+    assert_eq!((health.events_applied, health.lag.events), (3, 3));
     assert!(matches!(runner.step(), Step::Failed(_)), "the second failure");
+    let health = runner.status().health(end);
+    assert_eq!((health.events_applied, health.lag.events), (0, 6), "no checkpoint was made yet");
     assert!(matches!(runner.step(), Step::Idle { .. }));
     assert!(runner.status().health(end).is_ok());
     assert_eq!(runner.status().health(end).lag, super::Lag::default());
@@ -307,4 +310,44 @@ fn threads_apply_what_comes_and_end_when_they_are_told() {
     assert!(sinks.join(Duration::from_secs(20)));
     assert_eq!(numbers(&medium), (0..10).collect::<Vec<_>>());
     assert_eq!(sinks.health()[0].status, "stopped");
+}
+
+/// A start finds what waits, to the unit, whether the sink can go on or not.
+#[test]
+fn what_waits_at_the_start_is_counted_and_nothing_is_trimmed_before() {
+    let mut rig = Rig::new();
+    let start = rig.start_file("remembering", "a");
+    let sink = Arc::new(Remembering::new("a"));
+    let failures = Arc::clone(&sink.failures);
+    let pair = Pair { sink, start };
+    let mut runner = rig.runner(&pair);
+    rig.append("a", 0, 100);
+    runner.step();
+    runner.finish();
+    for n in 1..40 {
+        rig.append("a", n * 100, 100);
+        rig.append("b", n, 1);
+    }
+    failures.store(u32::MAX, Ordering::SeqCst);
+    let mut rig = Rig::on(&rig.disk);
+    let metrics = Metrics::new().unwrap();
+    let sinks = Sinks::start(&rig.log, std::slice::from_ref(&pair), &metrics).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    assert!(runtime.block_on(sinks.wait_for_figures(Duration::from_secs(20))));
+    rig.append("a", 4000, 7);
+    let waits = sinks.figures_of("a");
+    assert_eq!((waits.received, waits.processed, waits.waiting), (4007, 100, 3907));
+    assert!(waits.is_exact);
+    sinks.observe();
+    let of = metrics.stream("a");
+    assert_eq!((of.received.get(), of.processed.get(), of.queue_depth.get()), (4007, 100, 3907));
+    failures.store(0, Ordering::SeqCst);
+    let end = rig.log.durable_end();
+    let applied = sinks.wait_for("remembering", "a", end, Duration::from_secs(20));
+    assert!(runtime.block_on(applied));
+    let done = sinks.figures();
+    assert_eq!((done.received, done.processed, done.waiting), (4007, 4007, 0));
+    sinks.observe();
+    assert_eq!((of.received.get(), of.processed.get(), of.queue_depth.get()), (4007, 4007, 0));
+    assert!(sinks.join(Duration::from_secs(20)));
 }

@@ -12,7 +12,6 @@ use crate::cli::NeedsPerson;
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
 use crate::ingest::Intake;
-use crate::log::scan::LogDir;
 use crate::log::{Committer, Log, LogOptions, OpenError, RecoveryReport};
 use crate::metrics::Metrics;
 use crate::server::Ready;
@@ -38,7 +37,7 @@ impl Opened {
         let opened =
             Log::open(disk.clone(), log_options(config), schemas, &held).map_err(unopened)?;
         report(&opened.recovery, metrics);
-        pairs.forget_removed(&LogDir::new(disk.clone(), &config.wal.dir), config.discard)?;
+        pairs.forget_removed(&opened.log, config.discard)?;
         let log = opened.log;
         let committer = observed(opened.committer, metrics);
         let preparer = opened.preparer;

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use crate::cli::WrongUsage;
 use crate::config::Config;
 use crate::disk::Disk;
-use crate::log::scan::LogDir;
 use crate::log::unapplied::unapplied;
-use crate::log::{Held, Position};
+use crate::log::{Held, Log};
 use crate::metrics::Metrics;
 use crate::sinks::absent::OpenAbsent;
 use crate::sinks::windows::{Windows, WindowsOptions};
@@ -71,21 +70,20 @@ impl Pairs {
 
     /// Forgets the pairs that are configured no more. Refuses where the log still holds events for
     /// them, unless they shall be discarded.
-    pub(super) fn forget_removed(&self, log: &LogDir, discard: bool) -> anyhow::Result<()> {
+    pub(super) fn forget_removed(&self, log: &Log, discard: bool) -> anyhow::Result<()> {
         for pair in &self.removed {
             let (sink, stream) = (pair.start.sink(), pair.start.stream());
-            let position: Option<Position> = pair.held()?.map(|held| held.position);
-            if let Some(waiting) = unapplied(log, &[(stream.to_owned(), position)])?.first() {
+            let waiting = waiting(log, pair)?;
+            if waiting > 0 {
                 if !discard {
                     let refused = format!(
-                        "the sink `{sink}` of the stream `{stream}` is configured no more, but {} \
-                         events wait for it in the log: configure it again until they are applied, \
-                         or let them go with `--discard`",
-                        waiting.events
+                        "the sink `{sink}` of the stream `{stream}` is configured no more, but \
+                         {waiting} events wait for it in the log: configure it again until they are \
+                         applied, or let them go with `--discard`"
                     );
                     return Err(WrongUsage(refused).into());
                 }
-                tracing::warn!(sink, stream, events = waiting.events, "discarding what waits");
+                tracing::warn!(sink, stream, events = waiting, "discarding what waits");
             }
             pair.start.remove()?;
         }
@@ -119,6 +117,15 @@ impl Maker<'_> {
         };
         Some(Pair { sink, start })
     }
+}
+
+/// How many events the log holds for a pair that has not applied them.
+fn waiting(log: &Log, pair: &Pair) -> anyhow::Result<u64> {
+    let (Some(held), Some((stream, _))) = (pair.held()?, log.stream(pair.start.stream())) else {
+        return Ok(0);
+    };
+    let waiting = unapplied(log, &[(stream, held.position)], log.durable_end(), || true)?;
+    Ok(waiting.iter().flatten().sum())
 }
 
 /// A sink that the configuration knows and this build doesn't have.

@@ -133,6 +133,9 @@ impl Reader {
             events = frame.header.request_events,
             "a request is passed over: the log doesn't hold its beginning any more"
         );
+        // Done with, as far as can be: it must neither wait for ever nor be passed over twice.
+        self.tip.commit = frame.lsn;
+        self.tip.events = self.tip.events.saturating_add(frame.header.request_events);
         Ok(())
     }
 
