@@ -15,6 +15,7 @@ use crate::events::LINE_BYTES;
     after_help = "Examples:
   cargo bench --bench throughput
   cargo bench --bench throughput -- bulk one --rounds 5
+  cargo bench --bench throughput -- events stored --database mariadb
   cargo bench --bench throughput -- memory recovery --large 1024 --dir /mnt/disk"
 )]
 pub struct Args {
@@ -34,13 +35,21 @@ pub struct Args {
     #[arg(long, default_value_t = 4096, value_name = "MIB")]
     large: u64,
 
-    /// Seconds that each run of `hundred` and `one` counts, after one second to warm up
+    /// Seconds that each run of `hundred`, `one` and `events` counts, after one second to warm up
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
 
-    /// Connections in `hundred` and `one`
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    connections: u32,
+    /// Connections in `hundred` and `one` (64), `events` and `stored` (16)
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    connections: Option<u32>,
+
+    /// Databases in `events` and `stored`; both if none is named
+    #[arg(long, value_enum)]
+    database: Vec<DatabaseKind>,
+
+    /// Events in `stored`, in thousands
+    #[arg(long, default_value_t = 200, value_name = "THOUSANDS", value_parser = clap::value_parser!(u64).range(1..))]
+    events: u64,
 
     /// Microseconds of event time from one line to the next: 1000 gives a window 300,000 rows
     #[arg(long, default_value_t = 1000, value_name = "MICROSECONDS")]
@@ -84,6 +93,16 @@ pub enum Scenario {
     Memory,
     /// Time to ready after `kill -9` with a large open window
     Recovery,
+    /// Batches of 100 events, acknowledged while the table takes them
+    Events,
+    /// Events through to their rows, against a plain client that inserts the same rows
+    Stored,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum DatabaseKind {
+    Sqlite,
+    Mariadb,
 }
 
 /// The arguments, checked.
@@ -93,7 +112,9 @@ pub struct Options {
     pub bulk_lines: u64,
     pub large_lines: u64,
     pub counted: Duration,
-    pub connections: u32,
+    pub connections: Option<u32>,
+    pub databases: Vec<DatabaseKind>,
+    pub events: u64,
     pub step: Duration,
     pub dir: PathBuf,
     pub windrow: PathBuf,
@@ -110,10 +131,15 @@ impl Args {
         std::fs::create_dir_all(&self.dir)
             .with_context(|| format!("creating {}", self.dir.display()))?;
         let scenarios = if self.scenarios.is_empty() {
-            use Scenario::{Bulk, Hundred, Memory, One, Recovery};
-            vec![Bulk, Hundred, One, Memory, Recovery]
+            use Scenario::{Bulk, Events, Hundred, Memory, One, Recovery, Stored};
+            vec![Bulk, Hundred, One, Memory, Recovery, Events, Stored]
         } else {
             self.scenarios
+        };
+        let databases = if self.database.is_empty() {
+            vec![DatabaseKind::Sqlite, DatabaseKind::Mariadb]
+        } else {
+            self.database
         };
         Ok(Options {
             scenarios,
@@ -122,6 +148,8 @@ impl Args {
             large_lines: lines_in(self.large),
             counted: Duration::from_secs(self.seconds),
             connections: self.connections,
+            databases,
+            events: self.events * 1000,
             step: Duration::from_micros(self.step),
             dir: self.dir,
             windrow: self.windrow,

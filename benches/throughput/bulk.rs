@@ -22,7 +22,7 @@ pub fn run(options: &Options) -> Result<()> {
     let (mut limit, mut acknowledged, mut through) = Default::default();
     for round in 1..=options.rounds {
         for kind in Kind::BOTH {
-            let subject = Subject::start(kind, options)?;
+            let subject = Subject::start(kind, options, &[])?;
             let started = Instant::now();
             let position = post(&subject, &body, kind)?;
             let acknowledged_in = started.elapsed();

@@ -82,6 +82,12 @@ pub fn post_head(path: &str, bytes: u64) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bytes}\r\n\r\n")
 }
 
+/// The same of a JSON document.
+pub fn post_json_head(path: &str, bytes: u64) -> String {
+    let length = format!("Content-Type: application/json\r\nContent-Length: {bytes}");
+    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n")
+}
+
 /// One of many connections that send small requests one after the other.
 pub struct KeptAlive {
     stream: tokio::net::TcpStream,
@@ -95,8 +101,8 @@ impl KeptAlive {
         Ok(Self { stream, received: vec![0; 64 * 1024] })
     }
 
-    /// Sends a whole request and waits for its answer, which must be 200.
-    pub async fn exchange(&mut self, request: &[u8]) -> Result<()> {
+    /// Sends a whole request and waits for its answer, which must be 200; returns its body.
+    pub async fn exchange(&mut self, request: &[u8]) -> Result<&[u8]> {
         self.stream.write_all(request).await?;
         let mut end = 0;
         loop {
@@ -108,8 +114,9 @@ impl KeptAlive {
             if head.status != 200 {
                 bail!("the server answered: {}", String::from_utf8_lossy(received));
             }
-            if end >= head.length + head.body_length {
-                return Ok(());
+            let whole = head.length + head.body_length;
+            if end >= whole {
+                return Ok(&self.received[head.length..whole]);
             }
         }
     }

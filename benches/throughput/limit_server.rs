@@ -44,6 +44,7 @@ pub fn run(path: &Path) -> Result<()> {
     let appender = Appender { queue, in_flight: Arc::new(Semaphore::new(IN_FLIGHT_BYTES_MAX)) };
     let router = Router::new()
         .route("/user/event", post(receive))
+        .route("/events/batch", post(receive))
         .route("/health/ready", get(|| async { "ready" }))
         .with_state(appender);
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {

@@ -16,22 +16,39 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod batches;
 mod bulk;
 mod client;
+mod database;
 mod events;
 mod limit_server;
 mod memory;
+mod plain_client;
 mod recovery;
 mod report;
 mod requests;
+mod stored;
 mod subject;
+mod table_events;
+
+// The tests' own server and client.
+#[allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+#[path = "../../tests/harness/mariadb.rs"]
+mod mariadb;
+#[allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+#[path = "../../tests/harness/sql.rs"]
+mod sql;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser as _;
 
 use args::{Args, Command, Scenario};
+
+/// How long a database may take to start, or to be free.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     match run(Args::parse()) {
@@ -57,6 +74,8 @@ fn run(args: Args) -> Result<()> {
             Scenario::One => requests::run(&options, &requests::ONE)?,
             Scenario::Memory => memory::run(&options)?,
             Scenario::Recovery => recovery::run(&options)?,
+            Scenario::Events => batches::run(&options)?,
+            Scenario::Stored => stored::run(&options)?,
         }
     }
     Ok(())

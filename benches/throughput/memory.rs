@@ -18,14 +18,14 @@ pub fn run(options: &Options) -> Result<()> {
     println!("memory: peak RSS with one body of {lines} events, in MiB");
     let (mut ingesting, mut applying, mut replaying) = Default::default();
     for round in 1..=options.rounds {
-        let subject = Subject::start(Kind::Windrow, options)?;
+        let subject = Subject::start(Kind::Windrow, options, &[])?;
         let position = bulk::post(&subject, &body, Kind::Windrow)?.context("no position")?;
         let ingested = mebibytes(&subject)?;
         bulk::wait_applied(&subject, &position, lines)?;
         let applied = mebibytes(&subject)?;
         drop(subject);
 
-        let mut subject = Subject::start(Kind::Windrow, options)?;
+        let mut subject = Subject::start(Kind::Windrow, options, &[])?;
         let position = bulk::post(&subject, &body, Kind::Windrow)?.context("no position")?;
         subject.kill_and_restart_windrow()?;
         bulk::wait_applied(&subject, &position, lines)?;

@@ -18,7 +18,7 @@ pub fn run(options: &Options) -> Result<()> {
     let body = events::body_file(&options.dir, lines, step)?;
     println!("recovery: ready after kill -9 with {lines} events in one open window, in seconds");
 
-    let mut subject = Subject::start(Kind::Windrow, options)?;
+    let mut subject = Subject::start(Kind::Windrow, options, &[])?;
     let position = bulk::post(&subject, &body, Kind::Windrow)?.context("no position")?;
     let windows = bulk::wait_applied(&subject, &position, lines)?;
     let open = windows["open"].as_array().map_or(0, Vec::len);

@@ -13,6 +13,9 @@ use crate::events::{self, LINE_BYTES, Lines};
 use crate::report::{self, Figures, Target};
 use crate::subject::{Kind, Subject};
 
+/// Connections if nothing else is asked for.
+const CONNECTIONS: u32 = 64;
+
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// One of the two scenarios.
@@ -29,30 +32,50 @@ pub const HUNDRED: Shape =
 pub const ONE: Shape =
     Shape { name: "one", lines: 1, rate_ratio_min: 0.6, p99_ratio_max: Some(2.0) };
 
+/// What a load has shown, round by round.
 #[derive(Default)]
-struct Measured {
-    rate: Figures,
-    p50: Figures,
-    p99: Figures,
+pub struct Measured {
+    /// Thousand requests a second.
+    pub rate: Figures,
+    pub p50: Figures,
+    pub p99: Figures,
+}
+
+impl Measured {
+    /// Adds a round of so long, and prints it.
+    pub fn push(&mut self, round: u32, kind: Kind, waits: &[u64], counted: Duration) {
+        let rate = waits.len() as f64 / counted.as_secs_f64() / 1e3;
+        let (p50, p99) = (percentile(waits, 50), percentile(waits, 99));
+        println!("  round {round}  {kind:<7} {rate:.2}, p50 {p50:.2} ms, p99 {p99:.2} ms");
+        self.rate.push(rate);
+        self.p50.push(p50);
+        self.p99.push(p99);
+    }
+}
+
+/// A whole request that is ready to send but for what tells its events from others'.
+pub trait Prepared: Send + 'static {
+    /// How many events it has.
+    fn events(&self) -> u64;
+
+    /// The request with events `first..`.
+    fn at(&mut self, first: u64) -> &[u8];
 }
 
 pub fn run(options: &Options, shape: &Shape) -> Result<()> {
+    let connections = options.connections.unwrap_or(CONNECTIONS);
     println!(
-        "{}: {} connections, {} line(s) a request, in thousand requests a second",
-        shape.name, options.connections, shape.lines
+        "{}: {connections} connections, {} line(s) a request, in thousand requests a second",
+        shape.name, shape.lines
     );
     let mut limit = Measured::default();
     let mut windrow = Measured::default();
     for round in 1..=options.rounds {
         for (kind, measured) in Kind::BOTH.into_iter().zip([&mut limit, &mut windrow]) {
-            let subject = Subject::start(kind, options)?;
-            let waits = load(subject.address(), shape.lines, options)?;
-            let rate = waits.len() as f64 / options.counted.as_secs_f64() / 1e3;
-            let (p50, p99) = (percentile(&waits, 50), percentile(&waits, 99));
-            println!("  round {round}  {kind:<7} {rate:.2}, p50 {p50:.2} ms, p99 {p99:.2} ms");
-            measured.rate.push(rate);
-            measured.p50.push(p50);
-            measured.p99.push(p99);
+            let subject = Subject::start(kind, options, &[])?;
+            let request = |seed| Request::new(shape.lines, seed, options.step);
+            let waits = load(subject.address(), connections, options.counted, request)?;
+            measured.push(round, kind, &waits, options.counted);
         }
     }
     let rate_target = Target::AtLeast(shape.rate_ratio_min);
@@ -64,22 +87,21 @@ pub fn run(options: &Options, shape: &Shape) -> Result<()> {
 }
 
 /// How long each request of the counted time took, in nanoseconds, ascending.
-fn load(address: SocketAddr, lines: usize, options: &Options) -> Result<Vec<u64>> {
+pub fn load<R: Prepared>(
+    address: SocketAddr,
+    connections: u32,
+    counted: Duration,
+    request: impl Fn(u64) -> R,
+) -> Result<Vec<u64>> {
     let count_from = Instant::now() + WARM_UP;
-    let until = count_from + options.counted;
+    let until = count_from + counted;
     let next_event = Arc::new(AtomicU64::new(0));
     // One thread is enough, and leaves the rest of the machine to the server.
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut tasks = tokio::task::JoinSet::new();
-        for seed in 0..options.connections {
-            let request = Request::new(lines, u64::from(seed), options.step);
-            tasks.spawn(one_connection(
-                address,
-                request,
-                Arc::clone(&next_event),
-                count_from,
-                until,
-            ));
+        for seed in 0..connections {
+            let (request, next_event) = (request(seed.into()), Arc::clone(&next_event));
+            tasks.spawn(one_connection(address, request, next_event, count_from, until));
         }
         let mut waits = Vec::new();
         while let Some(task) = tasks.join_next().await {
@@ -92,7 +114,7 @@ fn load(address: SocketAddr, lines: usize, options: &Options) -> Result<Vec<u64>
 
 async fn one_connection(
     address: SocketAddr,
-    mut request: Request,
+    mut request: impl Prepared,
     next_event: Arc<AtomicU64>,
     count_from: Instant,
     until: Instant,
@@ -100,7 +122,7 @@ async fn one_connection(
     let mut connection = KeptAlive::open(address).await?;
     let mut waits = Vec::new();
     loop {
-        let first = next_event.fetch_add(request.lines as u64, Ordering::Relaxed);
+        let first = next_event.fetch_add(request.events(), Ordering::Relaxed);
         let sent = Instant::now();
         connection.exchange(request.at(first)).await?;
         let answered = Instant::now();
@@ -127,6 +149,12 @@ impl Request {
         let body_at = bytes.len();
         bytes.extend_from_slice(Lines::new(lines, seed).text());
         Self { bytes, body_at, lines, step }
+    }
+}
+
+impl Prepared for Request {
+    fn events(&self) -> u64 {
+        self.lines as u64
     }
 
     fn at(&mut self, first: u64) -> &[u8] {

@@ -40,18 +40,25 @@ pub struct Subject {
     child: Child,
     address: SocketAddr,
     directory: PathBuf,
-    windrow: PathBuf,
+    windrow: Windrow,
+}
+
+/// How windrow is started.
+#[derive(Clone)]
+struct Windrow {
+    program: PathBuf,
+    arguments: Vec<String>,
 }
 
 impl Subject {
-    /// Starts it with a fresh directory and waits until it is ready.
-    pub fn start(kind: Kind, options: &Options) -> Result<Self> {
+    /// Starts it with a fresh directory and waits until it is ready. The arguments are for windrow.
+    pub fn start(kind: Kind, options: &Options, arguments: &[String]) -> Result<Self> {
         let directory = options.dir.join(format!("data-{}", std::process::id()));
         if directory.exists() {
             std::fs::remove_dir_all(&directory)?;
         }
         std::fs::create_dir_all(&directory)?;
-        let windrow = options.windrow.clone();
+        let windrow = Windrow { program: options.windrow.clone(), arguments: arguments.to_vec() };
         let (child, address) = match kind {
             Kind::Limit => spawn_limit(&directory)?,
             Kind::Windrow => spawn_windrow(&windrow, &directory)?,
@@ -128,17 +135,18 @@ fn spawn_limit(directory: &Path) -> Result<(Child, SocketAddr)> {
     Ok((child, address))
 }
 
-fn spawn_windrow(windrow: &Path, directory: &Path) -> Result<(Child, SocketAddr)> {
+fn spawn_windrow(windrow: &Windrow, directory: &Path) -> Result<(Child, SocketAddr)> {
     // Free a moment ago; only another program that takes ports at the same time could have it by now.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let child = Command::new(windrow)
+    let child = Command::new(&windrow.program)
         .args(["--quiet", "--quiet"])
         .arg("--data-dir")
         .arg(directory)
         .arg("--listen")
         .arg(address.to_string())
+        .args(&windrow.arguments)
         .stdin(Stdio::null())
         .spawn()
-        .with_context(|| format!("starting {}", windrow.display()))?;
+        .with_context(|| format!("starting {}", windrow.program.display()))?;
     Ok((child, address))
 }

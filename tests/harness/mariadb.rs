@@ -34,7 +34,7 @@ pub const USER: &str = "windrow";
 pub const PASSWORD: &str = "p@ss:w/rd%?";
 
 /// [`PASSWORD`] as a URL has it.
-const PASSWORD_IN_URL: &str = "p%40ss%3Aw%2Frd%25%3F";
+pub const PASSWORD_IN_URL: &str = "p%40ss%3Aw%2Frd%25%3F";
 
 /// A running server. Dropping it kills it and removes its directory.
 pub struct MariaDb {
@@ -66,7 +66,13 @@ impl MariaDb {
 
     /// The same with more arguments, each `--option=value`.
     pub fn start_with(arguments: &[&str]) -> Self {
-        let directory = tempfile::Builder::new().prefix("windrow-mariadb-").tempdir().unwrap();
+        Self::start_in(&std::env::temp_dir(), arguments)
+    }
+
+    /// The same with its directory in this one.
+    pub fn start_in(parent: &Path, arguments: &[&str]) -> Self {
+        let directory =
+            tempfile::Builder::new().prefix("windrow-mariadb-").tempdir_in(parent).unwrap();
         install(directory.path());
         let mut server = Self {
             running: None,
@@ -126,6 +132,13 @@ impl MariaDb {
         }
     }
 
+    /// Starts it, unless it is running.
+    pub fn start_again(&mut self) {
+        if self.running.is_none() {
+            self.restart();
+        }
+    }
+
     /// Lets it hang: connections stay open, and nothing is answered until [`MariaDb::thaw`].
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
@@ -134,6 +147,11 @@ impl MariaDb {
     /// Lets it go on.
     pub fn thaw(&self) {
         self.signal(Signal::CONT);
+    }
+
+    /// Where it listens, at 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Its process id.
@@ -302,8 +320,8 @@ fn program(name: &str) -> PathBuf {
         .find(|program| program.is_file())
         .unwrap_or_else(|| {
             panic!(
-                "this test needs MariaDB's `{name}`: install Debian's package mariadb-server \
-                 (no server of the system's has to run: `systemctl disable --now mariadb`)"
+                "this needs MariaDB's `{name}`: install Debian's packages mariadb-server-core and \
+                 mariadb-client-core (or mariadb-server; its service doesn't have to run)"
             )
         })
 }

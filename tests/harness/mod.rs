@@ -17,6 +17,7 @@ pub mod http;
 pub mod mariadb;
 pub mod outputs;
 pub mod sql;
+pub mod table;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -236,7 +237,7 @@ pub fn position(answer: &Answer) -> String {
 }
 
 /// Text as it stands in a query string.
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes()
         .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
