@@ -16,11 +16,15 @@
 //!
 //! [`RealDisk`] is the machine's file system. [`SimDisk`] is one in memory that can lose its power
 //! in the middle of any operation, and then forgets whatever the five sentences allow.
+//! What must tell whether it is whole is written in lines that carry their checksum (`line`), and read
+//! in bounded memory (`lines`).
 //! [`DirLock`] keeps a second process out of a data directory, and [`Medium`] tells at start
 //! whether the five sentences can be true of it at all.
 
 #[cfg(test)]
 mod agreement;
+pub(crate) mod line;
+pub(crate) mod lines;
 mod lock;
 mod medium;
 mod real;

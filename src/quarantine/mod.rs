@@ -1,14 +1,45 @@
 //! Quarantine: the events that came to nothing, each with its reason and its line.
+//!
+//! `<data_dir>/quarantine/<stream>/<by>.ndjson` holds a [`Record`] a line, in the order of the log, each
+//! line with its own checksum. `by` is who refused them: `table`.
+//!
+//! What holds, numbered for the tests:
+//!
+//! Q1. A record is durable before whoever wrote it goes on: its position is never durable without it.
+//! Q2. An event has one record, however often it is refused: what stands behind the position that a
+//!     writer begins at is cut off before the writer leaves that position, and written again if the
+//!     event is refused again.
+//! Q3. What a crash tore is cut off. What was durable once and isn't what it was is
+//!     [`QuarantineError::Damaged`], and nothing is touched.
+//!
+//! Torn is told from damaged by what stands behind it: records are appended in the order of their
+//! positions, so a line that doesn't check was durable if one behind it is at or before the writer's
+//! position. As with the log's last batch, damage of the very last record looks like a tear.
+
+mod error;
+mod file;
+mod raw;
+mod record;
+mod records;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::Disk;
 
+pub use error::QuarantineError;
+pub use file::QuarantineFile;
+pub use raw::Raw;
+pub use record::{Origin, Record, Stage};
+pub use records::Records;
+
 /// The directory of all streams' quarantine in the data directory.
 pub const QUARANTINE_DIR: &str = "quarantine";
+/// No record is longer: a line of the longest payload, every byte of it escaped, and some room. Of a
+/// longer one, which is damage, only so much is read.
+const RECORD_BYTES_MAX: usize = 6 * crate::stream::PAYLOAD_BYTES_MAX + (1 << 20);
 
-/// One file of a stream's quarantine: what one sink, or the ingestion, has put there.
+/// One file of a stream's quarantine: what one sink has put there.
 #[derive(Clone, Debug)]
 pub struct Quarantine {
     disk: Arc<dyn Disk>,
@@ -25,5 +56,15 @@ impl Quarantine {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Reads it, if it is there.
+    pub fn records(&self) -> Result<Option<Records>, QuarantineError> {
+        match self.disk.open_read(&self.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            other => other
+                .map(|file| Some(Records::new(file, self.path.clone())))
+                .map_err(QuarantineError::io("opening", &self.path)),
+        }
     }
 }

@@ -25,6 +25,11 @@ impl Mark {
         Self { position, epoch: 0, tally: Tally { failed: 0, duplicates: 0 } }
     }
 
+    /// Whether any event has been done with since the beginning.
+    pub const fn is_moved(&self) -> bool {
+        self.position.events > 0 || self.position.under_way.is_some()
+    }
+
     /// Where a sink begins again that stood at this mark.
     #[must_use]
     pub const fn begin_again(self, position: Position) -> Self {

@@ -17,7 +17,6 @@
 pub mod absent;
 mod backoff;
 mod figures;
-pub(crate) mod line;
 mod mark;
 pub mod runner;
 mod sealed_file;
@@ -44,6 +43,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::reader::CommittedEvents;
 use crate::log::{CloseRecord, Control, Lsn, Position, RequestId};
+use crate::quarantine::QuarantineError;
 use crate::stream::{Rows, Schema, SchemaVersion};
 use crate::time::Timestamp;
 
@@ -225,5 +225,14 @@ impl SinkError {
     ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+impl From<QuarantineError> for SinkError {
+    fn from(error: QuarantineError) -> Self {
+        match error {
+            QuarantineError::Io { action, path, source } => Self::Io { action, path, source },
+            QuarantineError::Damaged { path, reason } => Self::Damaged { path, reason },
+        }
     }
 }

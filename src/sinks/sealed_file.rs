@@ -9,8 +9,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{SinkError, line};
-use crate::disk::Disk;
+use super::SinkError;
+use crate::disk::{Disk, line};
 
 /// Ending of the temporary name.
 pub const TEMPORARY_SUFFIX: &str = ".new";

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::line::Version1;
 use super::{Mark, SinkError, sealed_file};
 use crate::disk::Disk;
+use crate::disk::line::Version1;
 
 /// The directory of start files in the data directory.
 const DIR: &str = "sinks";

@@ -131,6 +131,29 @@ impl Rows {
         &self.payload
     }
 
+    /// The line of an event as it came, without its end.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn raw_line(&self, row: usize) -> &[u8] {
+        let mut spans = self.cells.row(row).filter_map(Cell::get);
+        let span =
+            spans.find(|(place, ..)| *place == Place::Payload).map(|(_, span, _)| span.start);
+        // A cell that the line holds lies in it. Where all of them are elsewhere, lines are counted.
+        let inside = span.unwrap_or_else(|| self.line_start(self.line(row) - self.first_line));
+        let start = memchr::memrchr(b'\n', &self.payload[..inside]).map_or(0, |end| end + 1);
+        let end = memchr::memchr(b'\n', &self.payload[inside..]);
+        let line = &self.payload[start..end.map_or(self.payload.len(), |end| inside + end)];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line)
+    }
+
+    /// Where the payload's line `index`, from 0, begins.
+    fn line_start(&self, index: u64) -> usize {
+        let ends = memchr::memchr_iter(b'\n', &self.payload);
+        std::iter::once(0).chain(ends.map(|end| end + 1)).nth(index as usize).unwrap_or(0)
+    }
+
     #[inline]
     fn text_of(&self, cell: Cell) -> Option<CellText<'_>> {
         let (place, range, bare) = cell.get()?;

@@ -28,15 +28,26 @@
 //! traits [`Validator`], [`Processor`] and [`Storage`] are where a program that embeds windrow puts
 //! its own.
 
+mod batch;
+mod columns;
+mod contained;
 mod event;
+mod job;
+mod normalise;
 mod open;
 mod options;
+mod pool;
 mod processor;
+mod sink;
 pub mod sql;
 mod standard;
 mod storage;
+mod tickets;
+mod worker;
+mod writer;
 
 pub use crate::sinks::Mark;
+pub use contained::is_contained;
 pub use event::Event;
 pub use open::{Parts, Table};
 pub use options::TableOptions;

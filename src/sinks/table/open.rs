@@ -1,12 +1,24 @@
 //! The table of a stream, as the runner opens it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::{NAME, OpenStorage, Processor, TableOptions, Validator};
+use super::pool::Pool;
+use super::sink::{Floor, TableSink};
+use super::tickets::Tickets;
+use super::worker::Work;
+use super::writer::Writer;
+use super::{Mark, NAME, OpenStorage, Processor, TableOptions, Validator};
 use crate::log::Position;
 use crate::metrics::{StreamMetrics, TableMetrics};
 use crate::quarantine::Quarantine;
 use crate::sinks::{OpenSink, Sink, SinkError, StartFile};
+
+/// How long opening waits for the writer of the sink before, which may be waiting for the database.
+const LAST_WRITER_WAIT: Duration = Duration::from_secs(1);
+/// How often it looks.
+const LAST_WRITER_LOOK: Duration = Duration::from_millis(2);
 
 /// What a table is made of.
 #[derive(Debug)]
@@ -32,13 +44,83 @@ pub struct Parts {
 /// Opens the table of a stream.
 #[derive(Debug)]
 pub struct Table {
-    parts: Parts,
+    storage: Arc<dyn OpenStorage>,
+    start: StartFile,
+    quarantine: Quarantine,
+    metrics: TableMetrics,
+    stream_metrics: StreamMetrics,
+    pool: Arc<Pool>,
+    /// Lives as long as a writer does. There is never more than one: it writes to quarantine.
+    writer: Mutex<Weak<()>>,
 }
 
 impl Table {
-    /// A table made of `parts`; nothing is opened yet.
+    /// A table made of `parts`. Nothing is opened and no thread started yet.
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        let Parts {
+            options,
+            validator,
+            processor,
+            storage,
+            start,
+            quarantine,
+            metrics,
+            stream_metrics,
+        } = parts;
+        let work = Work { validator, processor };
+        let pool = Arc::new(Pool::new(options, work, metrics.clone()));
+        let writer = Mutex::default();
+        Self { storage, start, quarantine, metrics, stream_metrics, pool, writer }
+    }
+
+    /// Makes sure that the writer of the sink before has ended. A new one begins with what the
+    /// database holds then, and the old one could still commit.
+    fn new_writer(&self) -> Result<Arc<()>, SinkError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = Instant::now() + LAST_WRITER_WAIT;
+        while writer.strong_count() > 0 {
+            if Instant::now() >= until {
+                return Err(SinkError::Other(
+                    "what was begun before the last failure is still under way: the database \
+                     doesn't answer, or an event takes long to process"
+                        .to_owned(),
+                ));
+            }
+            thread::sleep(LAST_WRITER_LOOK);
+        }
+        let alive = Arc::new(());
+        *writer = Arc::downgrade(&alive);
+        Ok(alive)
+    }
+
+    /// Where to go on: where the database stands, unless what it says is of another beginning.
+    fn begin(&self, floor: Mark, stored: Option<Mark>) -> Mark {
+        let stream = self.stream();
+        match stored {
+            Some(stored) if stored.epoch == floor.epoch => {
+                if stored.position.commit < floor.position.commit {
+                    tracing::warn!(
+                        stream,
+                        stands_at = %stored.position.commit,
+                        stood_at = %floor.position.commit,
+                        "the database stands further back than it did: was it restored from a \
+                         backup? What is missing is stored again, if the log still holds it"
+                    );
+                }
+                stored
+            }
+            stored => {
+                if stored.is_none() && floor.is_moved() {
+                    tracing::warn!(
+                        stream,
+                        from = %floor.position.commit,
+                        "the database is a new one, or another: what was stored before isn't there; \
+                         `windrow replay --sink table` stores again what the log still holds"
+                    );
+                }
+                floor
+            }
+        }
     }
 }
 
@@ -48,16 +130,38 @@ impl OpenSink for Table {
     }
 
     fn stream(&self) -> &str {
-        self.parts.start.stream()
+        self.start.stream()
     }
 
     /// The floor, which is the start file: the database may be away.
     fn stored_position(&self) -> Result<Option<Position>, SinkError> {
-        Ok(self.parts.start.load()?.map(|mark| mark.position))
+        Ok(self.start.load()?.map(|mark| mark.position))
     }
 
     fn open(&self, start: Position) -> Result<Box<dyn Sink>, SinkError> {
-        self.parts.storage.open(start.log)?;
-        Err(SinkError::Other("the table isn't there yet".into()))
+        let alive = self.new_writer()?;
+        self.pool.make_ready().map_err(SinkError::Other)?;
+        let floor = self.start.load()?.unwrap_or(Mark::first(start));
+        let mut storage = self.storage.open(start.log)?;
+        let mark = self.begin(floor, storage.stored()?);
+        let quarantine = self.quarantine.open(&mark.position)?;
+        if mark != floor {
+            // The reader begins at the floor, and must not hand over what the database has.
+            self.start.store(mark)?;
+        }
+        let tickets = Arc::new(Tickets::new(mark));
+        let writer = Writer {
+            tickets: Arc::clone(&tickets),
+            storage,
+            quarantine,
+            mark,
+            metrics: self.stream_metrics.clone(),
+        };
+        thread::Builder::new()
+            .name("table-writer".to_owned())
+            .spawn(move || writer.run(alive))
+            .map_err(|error| SinkError::Other(format!("starting the table's writer: {error}")))?;
+        let floor = Floor { file: self.start.clone(), mark, behind_since: None };
+        Ok(Box::new(TableSink::new(Arc::clone(&self.pool), tickets, floor, self.metrics.clone())))
     }
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::span::{Clock, Span};
 use crate::disk::Disk;
+use crate::disk::line::{self, Version1};
 use crate::log::{Lsn, Position};
-use crate::sinks::line::{self, Version1};
 use crate::sinks::{SinkError, sealed_file};
 use crate::stream::SchemaVersion;
 use crate::time::Timestamp;

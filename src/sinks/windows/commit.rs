@@ -18,8 +18,8 @@ use super::open_file::OpenFile;
 use super::shared::Shared;
 use super::sink::WindowsSink;
 use crate::disk::Disk;
+use crate::disk::line::{self, Version1};
 use crate::sinks::SinkError;
-use crate::sinks::line::{self, Version1};
 use crate::time::Timestamp;
 
 /// A file that is done, and isn't committed yet.

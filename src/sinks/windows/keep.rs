@@ -10,8 +10,8 @@ use super::options::Keep;
 use super::recover::remove;
 use super::shared::Shared;
 use super::sink::WindowsSink;
+use crate::disk::line::{self, Version1};
 use crate::sinks::SinkError;
-use crate::sinks::line::{self, Version1};
 use crate::time::Timestamp;
 
 /// So many files are removed in one go, so that a first `keep` doesn't hold up the stream.

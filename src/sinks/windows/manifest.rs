@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
-use super::lines::Lines;
+use crate::disk::line::{self, Version1};
+use crate::disk::lines::Lines;
 use crate::disk::{Disk, DiskFile};
 use crate::log::Lsn;
 use crate::sinks::SinkError;
-use crate::sinks::line::{self, Version1};
 use crate::stream::SchemaVersion;
 use crate::time::Timestamp;
 

@@ -37,7 +37,6 @@ mod checkpoint;
 mod commit;
 pub mod csv;
 mod keep;
-mod lines;
 mod listing;
 mod manifest;
 mod names;

@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::lines::Lines;
 use super::manifest::{MANIFEST_FILE, file_of};
 use super::options::OnCommit;
 use super::shared::Shared;
-use crate::sinks::line::Version1;
+use crate::disk::line::Version1;
+use crate::disk::lines::Lines;
 use crate::sinks::{Backoff, SinkError, sealed_file};
 
 /// Where the place is kept.

@@ -234,7 +234,7 @@ pub fn records(disk: &SimDisk) -> Vec<Record> {
     let mut records = Vec::new();
     for line in manifest.split_inclusive(|&byte| byte == b'\n') {
         let Some(line) = line.strip_suffix(b"\n") else { break };
-        if !crate::sinks::line::is_sealed(line) {
+        if !crate::disk::line::is_sealed(line) {
             break;
         }
         if let Entry::Committed(record) = Entry::parse(line).unwrap() {

@@ -1,4 +1,4 @@
-//! Lines that carry their own checksum: the manifest's and the checkpoint's.
+//! Lines that carry their own checksum: the manifest's, the checkpoints' and those in quarantine.
 //!
 //! ```text
 //! {"v":1, … ,"line_crc32":"9f1c2a30"}

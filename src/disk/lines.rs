@@ -4,12 +4,11 @@ use std::io;
 
 use memchr::memchr;
 
-use crate::disk::DiskFile;
+use super::DiskFile;
 
 /// So much is read at once.
 const CHUNK_BYTES: usize = 256 << 10;
-/// No line that windrow writes is longer: a record with 64 open windows takes some 20 KiB. Of a
-/// longer one, which is damage, only so much is seen.
+/// No line of a manifest is longer: a record with 64 open windows takes some 20 KiB.
 const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Reads a file's lines.
@@ -21,6 +20,7 @@ pub struct Lines<'a> {
     buffer: Vec<u8>,
     /// What of the buffer is taken already.
     taken: usize,
+    line_bytes_max: usize,
 }
 
 /// A line.
@@ -44,7 +44,13 @@ impl Line<'_> {
 impl<'a> Lines<'a> {
     /// Reads `file` from the line on that begins at `offset`.
     pub fn new(file: &'a dyn DiskFile, offset: u64) -> Self {
-        Self { file, read_to: offset, buffer: Vec::new(), taken: 0 }
+        Self::up_to(LINE_BYTES_MAX, file, offset)
+    }
+
+    /// The same for lines of at most so many bytes. Of a longer one, which is damage, only so much is
+    /// seen.
+    pub fn up_to(line_bytes_max: usize, file: &'a dyn DiskFile, offset: u64) -> Self {
+        Self { file, read_to: offset, buffer: Vec::new(), taken: 0, line_bytes_max }
     }
 
     /// The next line.
@@ -56,7 +62,7 @@ impl<'a> Lines<'a> {
                 break true;
             }
             searched = self.buffer.len() - self.taken;
-            if searched >= LINE_BYTES_MAX || !self.fill()? {
+            if searched >= self.line_bytes_max || !self.fill()? {
                 break false;
             }
         };
