@@ -10,6 +10,7 @@
 
 mod families;
 mod handles;
+mod late;
 
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
@@ -21,6 +22,7 @@ pub use handles::{
     ConnectionMetrics, LogMetrics, RecoveryMetrics, Refusal, SinkMetrics, StreamMetrics,
     TableMetrics,
 };
+pub use late::{FigureMetrics, LateCounter};
 
 /// All of them.
 #[derive(Debug)]
@@ -61,6 +63,12 @@ impl Metrics {
     /// The handles of a stream. Asked once per stream, not per request.
     pub fn stream(&self, stream: &str) -> StreamMetrics {
         self.streams.handles(stream)
+    }
+
+    /// The handles of what is known of a stream's events, over restarts. Asked once: they remember
+    /// what they have told.
+    pub fn figures(&self, stream: &str) -> FigureMetrics {
+        self.streams.figures(stream)
     }
 
     /// The handles of a pair of sink and stream.

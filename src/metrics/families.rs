@@ -10,6 +10,7 @@ use super::handles::{
     ConnectionMetrics, LogMetrics, RecoveryMetrics, Refusal, SinkMetrics, StreamMetrics,
     TableMetrics,
 };
+use super::late::{FigureMetrics, LateCounter};
 
 /// Seconds: a sync takes 100 µs on a good disk, a large body minutes.
 const DURATION_BUCKETS: [f64; 14] = [
@@ -155,10 +156,6 @@ impl StreamFamilies {
             body_bytes: self.body_bytes.with_label_values(of),
             accepted: self.accepted.with_label_values(of),
             rejected: self.rejected.with_label_values(of),
-            received: self.received.with_label_values(of),
-            processed: self.processed.with_label_values(of),
-            failed: self.failed.with_label_values(of),
-            queue_depth: self.queue_depth.with_label_values(of),
             late: self.late.with_label_values(of),
             duplicate: self.duplicate.with_label_values(of),
             unknown_fields: self.unknown_fields.with_label_values(of),
@@ -167,6 +164,19 @@ impl StreamFamilies {
             open_age_seconds: self.open_age.with_label_values(of),
             refused: Refusal::ALL
                 .map(|why| self.refused.with_label_values(&[stream, why.reason()])),
+        }
+    }
+}
+
+impl StreamFamilies {
+    /// What is known of the events of one stream, over restarts.
+    pub(super) fn figures(&self, stream: &str) -> FigureMetrics {
+        FigureMetrics {
+            received: LateCounter::new(&self.received, stream),
+            processed: LateCounter::new(&self.processed, stream),
+            failed: LateCounter::new(&self.failed, stream),
+            duplicates: LateCounter::new(&self.duplicate, stream),
+            queue_depth: self.queue_depth.with_label_values(&[stream]),
         }
     }
 }

@@ -73,14 +73,6 @@ pub struct StreamMetrics {
     pub accepted: IntCounter,
     /// Lines that went to quarantine, or had their request refused.
     pub rejected: IntCounter,
-    /// Events acknowledged, since the stream's sinks have begun: over restarts.
-    pub received: IntCounter,
-    /// Of these, those that are in the output of each sink.
-    pub processed: IntCounter,
-    /// Those that stand in quarantine instead.
-    pub failed: IntCounter,
-    /// Those that a sink has yet to apply.
-    pub queue_depth: IntGauge,
     /// Events before the start of the open window.
     pub late: IntCounter,
     /// Events or requests known already.

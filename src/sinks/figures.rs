@@ -9,13 +9,11 @@
 //! the start of the process is what the sink's durable position had applied, and what waited in the
 //! log behind it; what has come since, the log counts as it commits.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
-use prometheus::IntCounter;
-
-use super::{PairStatus, Tally};
+use super::Tally;
 use crate::log::{EventCount, Position};
-use crate::metrics::{Metrics, StreamMetrics};
+use crate::metrics::FigureMetrics;
 
 /// The figures of a pair of sink and stream at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -56,6 +54,17 @@ impl PairFigures {
 }
 
 impl StreamFigures {
+    /// Tells them as metrics. What would have to jump later isn't told yet.
+    pub(super) fn tell(&self, metrics: &FigureMetrics) {
+        metrics.processed.raise(self.processed);
+        metrics.failed.raise(self.failed);
+        metrics.duplicates.raise(self.duplicates);
+        metrics.queue_depth.set(self.waiting as i64);
+        if self.is_exact {
+            metrics.received.raise(self.received);
+        }
+    }
+
     /// Of a stream with these pairs. The sink that is furthest behind decides, and the one with the
     /// longest history: a sink that was added or rebuilt later counts from there.
     pub fn of(pairs: impl IntoIterator<Item = PairFigures>) -> Self {
@@ -87,54 +96,6 @@ impl std::iter::Sum for StreamFigures {
             waiting: sum.waiting + stream.waiting,
             is_exact: sum.is_exact && stream.is_exact,
         })
-    }
-}
-
-/// The figures of a stream as metrics.
-#[derive(Debug)]
-pub(super) struct StreamGauges {
-    name: String,
-    metrics: StreamMetrics,
-    /// What the counters say by now.
-    told: Mutex<StreamFigures>,
-}
-
-impl StreamGauges {
-    /// Those of the streams that `pairs` follow.
-    pub fn of(pairs: &[Arc<PairStatus>], metrics: &Metrics) -> Vec<Self> {
-        let mut names: Vec<_> = pairs.iter().map(|pair| pair.stream()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let gauges = |name: &str| Self {
-            name: name.to_owned(),
-            metrics: metrics.stream(name),
-            told: Mutex::default(),
-        };
-        names.into_iter().map(gauges).collect()
-    }
-
-    /// The stream's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Raises the counters to `now`. A counter never falls: a sink that goes back to its last
-    /// checkpoint raises them again once it has got further than before. And none is told that would
-    /// have to jump when the survey is over.
-    pub fn observe(&self, now: &StreamFigures) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let metrics = &self.metrics;
-        let raise = |counter: &IntCounter, told: &mut u64, now: u64| {
-            counter.inc_by(now.saturating_sub(*told));
-            *told = now.max(*told);
-        };
-        raise(&metrics.processed, &mut told.processed, now.processed);
-        raise(&metrics.failed, &mut told.failed, now.failed);
-        raise(&metrics.duplicate, &mut told.duplicates, now.duplicates);
-        metrics.queue_depth.set(now.waiting as i64);
-        if now.is_exact {
-            raise(&metrics.received, &mut told.received, now.received);
-        }
     }
 }
 

@@ -1,17 +1,17 @@
 //! All pairs of sink and stream: started together, asked together, stopped together.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::figures::StreamGauges;
 use super::runner::{Runner, RunnerPair};
 use super::start::StartFile;
 use super::survey::Survey;
 use super::{Delay, Mark, OpenSink, PairHealth, PairStatus, SinkError, StreamFigures};
 use crate::log::{Held, Log, Lsn, Position};
-use crate::metrics::{Metrics, SinkMetrics};
+use crate::metrics::{FigureMetrics, Metrics, SinkMetrics};
 
 /// A pair as the configuration asks for it.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ impl Pair {
 pub struct Sinks {
     log: Log,
     pairs: Vec<(Arc<PairStatus>, SinkMetrics)>,
-    streams: Vec<StreamGauges>,
+    streams: BTreeMap<String, FigureMetrics>,
     survey: Survey,
     stop: Arc<AtomicBool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -92,7 +92,10 @@ impl Sinks {
         let mut sinks = Self {
             log: log.clone(),
             pairs: pairs.collect(),
-            streams: StreamGauges::of(&statuses, metrics),
+            streams: statuses
+                .iter()
+                .map(|it| (it.stream().to_owned(), metrics.figures(it.stream())))
+                .collect(),
             survey: survey.clone(),
             stop: Arc::clone(&stop),
             threads: Mutex::default(),
@@ -132,8 +135,8 @@ impl Sinks {
             metrics.lag_bytes.set(lag.bytes as i64);
             metrics.lag_seconds.set(lag.seconds);
         }
-        for stream in &self.streams {
-            stream.observe(&self.figures_of(stream.name()));
+        for (stream, metrics) in &self.streams {
+            self.figures_of(stream).tell(metrics);
         }
     }
 
@@ -145,7 +148,7 @@ impl Sinks {
 
     /// The sums of all streams' figures.
     pub fn figures(&self) -> StreamFigures {
-        self.streams.iter().map(|stream| self.figures_of(stream.name())).sum()
+        self.streams.keys().map(|stream| self.figures_of(stream)).sum()
     }
 
     /// How long events took to be applied, over all pairs.
