@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    windrow::cli::run(std::env::args_os())
+    windrow::cli::Program::new().run(std::env::args_os())
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use anyhow::bail;
 
 use super::exit::WrongUsage;
-use crate::config::Settings;
+use crate::config::{Settings, database_url};
 use crate::disk::{DirLock, Disk, RealDisk};
 use crate::log::Position;
 use crate::log::scan::LogDir;
+use crate::sinks::table::sql::DatabaseUrl;
 use crate::sinks::windows::{WINDOWS_DIR, Windows, position_at_rest, streams};
 use crate::sinks::{SinkError, StartFile};
 
@@ -22,6 +23,8 @@ pub struct DataDir {
     pub path: PathBuf,
     /// The log's directory.
     pub wal: PathBuf,
+    /// Where the table is, if it isn't in this directory.
+    pub table_url: Option<DatabaseUrl>,
 }
 
 impl DataDir {
@@ -35,7 +38,8 @@ impl DataDir {
                 path.display()
             )));
         }
-        Ok(Self { disk: Arc::new(RealDisk), path, wal })
+        let table_url = database_url(settings)?;
+        Ok(Self { disk: Arc::new(RealDisk), path, wal, table_url })
     }
 
     /// The log's files. They must exist, for the same reason.

@@ -26,6 +26,11 @@ pub fn listen() -> impl Iterator<Item = Arg> {
     KEYS.iter().filter(|key| key.name == "listen").map(flag)
 }
 
+/// A flag for the key that says where the table is.
+pub fn table_url() -> impl Iterator<Item = Arg> {
+    KEYS.iter().filter(|key| key.name == "table.url").map(flag)
+}
+
 /// Flags for those keys of streams that `arguments` name: `--streams-user-events-windows-length`.
 /// There is no end of possible ones, so they are made as they come.
 pub fn streams(arguments: &[OsString]) -> Vec<Arg> {

@@ -10,6 +10,7 @@ mod exit;
 mod flags;
 mod health;
 mod logging;
+mod program;
 mod replay;
 mod serve;
 mod verify;
@@ -27,6 +28,7 @@ use crate::config::{Config, Settings, Sources};
 use self::data::DataDir;
 
 pub use exit::{NeedsPerson, WrongUsage};
+pub use program::Program;
 
 /// A durable ingestion daemon: a line is on disk before it is acknowledged.
 #[derive(Parser, Debug)]
@@ -90,13 +92,13 @@ impl Command {
 }
 
 /// Runs the command line `arguments`, the program's name first.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+fn run(program: &Program, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let parsed = command(&arguments)
         .try_get_matches_from(arguments)
         .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     match parsed {
-        Ok((cli, matches)) => exit::code(dispatch(cli, &matches)),
+        Ok((cli, matches)) => exit::code(dispatch(program, cli, &matches)),
         Err(error) => {
             // Where standard error is closed there is nobody to tell.
             let _ = error.print();
@@ -113,13 +115,14 @@ fn command(arguments: &[OsString]) -> clap::Command {
         command = command.mut_subcommand(name, |sub| sub.args(flags::all()).args(streams.clone()));
     }
     command = command.mut_subcommand("health", |sub| sub.args(flags::listen()));
+    command = command.mut_subcommand("replay", |sub| sub.args(flags::table_url()));
     for name in Command::OF_DATA {
         command = command.mut_subcommand(name, |sub| sub.args(flags::of_data()));
     }
     command
 }
 
-fn dispatch(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
+fn dispatch(program: &Program, cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
     let settings = Sources {
         file: cli.global.config.clone(),
         variables: std::env::vars_os().collect(),
@@ -131,7 +134,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
             let mut config = configured(&settings.read()?, &cli.global)?;
             config.discard = arguments.discard;
             logging::start(&config);
-            serve::run(config)
+            serve::run(config, program)
         }
         Command::Windows(arguments) => {
             windows::run(&arguments, &DataDir::of(&settings.read()?)?, out)

@@ -2,7 +2,8 @@
 //!
 //! Nothing is removed and no committed file is touched: the old output is moved aside as a whole, and
 //! the sink begins again, in an empty directory, where the start file says that it must. The daemon
-//! does the rest when it starts.
+//! does the rest when it starts. A table in a database elsewhere isn't windrow's to move: its rows stay,
+//! and what it lacks is added.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -17,12 +18,13 @@ use crate::disk::Disk;
 use crate::log::frame::FrameKind;
 use crate::log::scan::{LogDir, Scan, Scanned};
 use crate::log::{LogId, Lsn, Position, RequestId, SchemaRecord};
+use crate::sinks::table;
 use crate::sinks::windows::Windows;
 use crate::sinks::{Mark, StartFile};
 use crate::stream::StreamId;
 
 /// The sinks whose output can be rebuilt.
-const SINKS: [&str; 1] = [Windows::NAME];
+const SINKS: [&str; 2] = [Windows::NAME, table::NAME];
 /// Between an output's name and its number, once it is moved aside.
 const REPLACED: &str = "replaced";
 
@@ -30,7 +32,7 @@ const REPLACED: &str = "replaced";
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  windrow replay --sink windows --stream user-events")]
 pub struct Arguments {
-    /// Which sink: windows
+    /// Which sink: windows or table
     #[arg(long)]
     sink: String,
     /// Only this stream; all that the sink follows if not given
@@ -111,15 +113,14 @@ fn replay(
     };
     let mark = start.load()?.map_or(Mark::first(position), |mark| mark.begin_again(position));
     start.store(mark)?;
-    let directory = data.windows().join(stream);
-    match move_aside(data.disk.as_ref(), &directory)? {
-        Some(aside) => writeln!(
+    match (start.sink() == table::NAME, &data.table_url) {
+        (true, Some(url)) => writeln!(
             out,
-            "{stream}: moved {} to {}, its files untouched",
-            directory.display(),
-            aside.display()
+            "{stream}: rows that are in {url} stay as they are, those that are missing are added; to \
+             have all of them made anew, rename the table `processed_events` first"
         )?,
-        None => writeln!(out, "{stream}: there is no {} to move aside", directory.display())?,
+        (true, None) => set_aside(stream, &data.path.join(table::DIR), data, out)?,
+        (false, _) => set_aside(stream, &data.windows().join(stream), data, out)?,
     }
     writeln!(
         out,
@@ -135,6 +136,25 @@ fn replay(
             found.headless.len(),
             found.behind
         )?;
+    }
+    Ok(())
+}
+
+/// Moves a sink's output aside, for it to begin with nothing.
+fn set_aside(
+    stream: &str,
+    directory: &Path,
+    data: &DataDir,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    match move_aside(data.disk.as_ref(), directory)? {
+        Some(aside) => writeln!(
+            out,
+            "{stream}: moved {} to {}, its files untouched",
+            directory.display(),
+            aside.display()
+        )?,
+        None => writeln!(out, "{stream}: there is no {} to move aside", directory.display())?,
     }
     Ok(())
 }

@@ -14,6 +14,8 @@
 mod machine;
 mod opening;
 mod pairs;
+mod panics;
+mod table;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,7 @@ use clap::builder::FalseyValueParser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::opening::Opened;
+use crate::cli::Program;
 use crate::config::Config;
 use crate::disk::DirLock;
 use crate::metrics::Metrics;
@@ -46,7 +49,8 @@ pub struct Arguments {
 }
 
 /// Runs the daemon until it is told to stop.
-pub fn run(config: Config) -> anyhow::Result<()> {
+pub fn run(config: Config, program: &Program) -> anyhow::Result<()> {
+    panics::end_the_process();
     machine::make_data_dir(&config.data_dir)?;
     machine::make_log_dir(&config.wal.dir)?;
     let _locks = DirLock::acquire_with_log(&config.data_dir, &config.wal.dir)?;
@@ -56,13 +60,13 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("starting the server's threads")?;
-    let result = runtime.block_on(serve(config));
+    let result = runtime.block_on(serve(config, program.clone()));
     // Requests that ignored their time are cut off here.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, program: Program) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let metrics = Arc::new(Metrics::new()?);
     let app = Arc::new(App::new(&config, metrics.clone()));
@@ -74,7 +78,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         async move { server.run(listener).await }
     });
     let grace = config.shutdown;
-    let opened = tokio::task::spawn_blocking(move || Opened::open(&config, &metrics));
+    let opened = tokio::task::spawn_blocking(move || Opened::open(&config, &program, &metrics));
     let (opened, ready) = opened.await.context("opening the log")??;
     app.set_ready(ready);
     tracing::info!("ready");

@@ -36,7 +36,7 @@ pub use keys::{KEYS, Key, STREAM_KEYS, flag_names_key, kebab, stream_key, upper}
 pub use settings::{Origin, Setting, Settings, Written};
 pub use streams::{OnInvalid, StreamConfig};
 pub use suggest::{did_you_mean, nearest};
-pub use table::TableConfig;
+pub use table::{TableConfig, database_url};
 pub use units::{DurationText, FromText, Listen, Size};
 
 use crate::log::frame::FRAME_PAYLOAD_BYTES_MAX;

@@ -39,7 +39,7 @@ pub(super) fn table(settings: &Settings) -> Result<TableConfig, ConfigError> {
         return Err(settings.refused("table.workers", "a whole number from 1 to 64"));
     }
     Ok(TableConfig {
-        url: url(settings)?,
+        url: database_url(settings)?,
         workers: workers.unwrap_or_else(one_a_core),
         connections_max: settings.get_where(
             "table.connections",
@@ -80,7 +80,8 @@ pub(super) fn check_stream(stream: &StreamConfig) -> Result<(), ConfigError> {
     }
 }
 
-fn url(settings: &Settings) -> Result<Option<DatabaseUrl>, ConfigError> {
+/// Which database the table is in; `None` is SQLite in the data directory.
+pub fn database_url(settings: &Settings) -> Result<Option<DatabaseUrl>, ConfigError> {
     const KEY: &str = "table.url";
     let Some(text) = settings.optional::<String>(KEY)? else { return Ok(None) };
     text.trim().parse().map(Some).map_err(|error: table::sql::UrlError| {

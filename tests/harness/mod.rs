@@ -32,9 +32,23 @@ pub use outputs::Outputs;
 /// How long a test waits for something that must happen before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The binary under test.
+const WINDROW: &str = env!("CARGO_BIN_EXE_windrow");
+
 /// A command of the binary under test, cut off from the environment's `WINDROW_…` variables.
 pub fn windrow() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_windrow"));
+    isolated(Path::new(WINDROW))
+}
+
+/// One of the examples, which `cargo test --examples` builds beside the binary.
+pub fn example(name: &str) -> PathBuf {
+    let path = Path::new(WINDROW).with_file_name("examples").join(name);
+    assert!(path.exists(), "{} isn't built: `cargo build --examples`", path.display());
+    path
+}
+
+fn isolated(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("WINDROW_") {
             command.env_remove(name);
@@ -81,7 +95,22 @@ impl Daemon {
 
     /// Starts one, or says how it ended without ever listening.
     pub fn try_start(data: &Path, args: &[&str]) -> Result<Self, Ended> {
-        let mut command = windrow();
+        Self::try_start_program(Path::new(WINDROW), data, args)
+    }
+
+    /// The same with another program, one that embeds windrow.
+    pub fn start_program(program: &Path, data: &Path, args: &[&str]) -> Self {
+        match Self::try_start_program(program, data, args) {
+            Ok(daemon) => {
+                daemon.wait_ready();
+                daemon
+            }
+            Err(ended) => panic!("{} ended: {}", program.display(), ended.log),
+        }
+    }
+
+    fn try_start_program(program: &Path, data: &Path, args: &[&str]) -> Result<Self, Ended> {
+        let mut command = isolated(program);
         command.arg("serve").arg("--data-dir").arg(data).args(["--log-format", "json"]);
         if !args.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);

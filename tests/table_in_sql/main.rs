@@ -6,6 +6,4 @@ mod database;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod reading;
-mod refusing;
-mod schema;
 mod storing;

@@ -13,7 +13,7 @@ on_both!(
     before_there_is_a_table_it_is_unavailable,
 );
 
-pub fn wait<T>(answer: impl Future<Output = T>) -> T {
+fn wait<T>(answer: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(answer)
 }

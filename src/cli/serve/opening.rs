@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::pairs::Pairs;
-use crate::cli::NeedsPerson;
+use crate::cli::{NeedsPerson, Program};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
 use crate::ingest::Intake;
@@ -28,9 +28,13 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens the log, starts its threads and the sinks', and hands over what the server needs.
-    pub(super) fn open(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<(Self, Ready)> {
+    pub(super) fn open(
+        config: &Config,
+        program: &Program,
+        metrics: &Arc<Metrics>,
+    ) -> anyhow::Result<(Self, Ready)> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let pairs = Pairs::find(config, &disk, metrics).map_err(damaged)?;
+        let pairs = Pairs::find(config, program, &disk, metrics).map_err(damaged)?;
         let held = pairs.held().map_err(damaged)?;
         let schemas =
             config.streams.iter().map(|it| (it.name.clone(), it.schema.clone())).collect();
@@ -51,7 +55,7 @@ impl Opened {
             intakes: intakes(config, &log, metrics)?,
             windows: pairs.windows.iter().map(|it| (it.stream().to_owned(), it.clone())).collect(),
             sinks: sinks.clone(),
-            table: None,
+            table: pairs.table.clone(),
             log: log.clone(),
             disk,
         };

@@ -3,18 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cli::WrongUsage;
+use super::table::table;
+use crate::cli::{Program, WrongUsage};
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::log::unapplied::unapplied;
 use crate::log::{Held, Log};
 use crate::metrics::Metrics;
 use crate::sinks::absent::OpenAbsent;
+use crate::sinks::table::sql::TableReader;
+use crate::sinks::table::NAME as TABLE;
 use crate::sinks::windows::{Windows, WindowsOptions};
 use crate::sinks::{OpenSink, Pair, StartFile};
 
 /// Sinks that the configuration knows and this build doesn't have.
-const ABSENT: [&str; 2] = ["table", "usage"];
+const ABSENT: [&str; 1] = ["usage"];
 
 /// The pairs of a data directory.
 pub(super) struct Pairs {
@@ -22,6 +25,8 @@ pub(super) struct Pairs {
     pub(super) configured: Vec<Pair>,
     /// The windows among their sinks.
     pub(super) windows: Vec<Arc<Windows>>,
+    /// What reads the table, if one is configured.
+    pub(super) table: Option<Arc<TableReader>>,
     /// Those that are configured no more.
     removed: Vec<Pair>,
 }
@@ -30,11 +35,13 @@ impl Pairs {
     /// Finds all of them.
     pub(super) fn find(
         config: &Config,
+        program: &Program,
         disk: &Arc<dyn Disk>,
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
         let maker = Maker { disk, data_dir: &config.data_dir, metrics };
         let (mut configured, mut windows, mut removed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut reader = None;
         for stream in &config.streams {
             for sink in &stream.sinks {
                 let start = maker.start(sink, &stream.name);
@@ -42,6 +49,11 @@ impl Pairs {
                     let sink = Arc::new(maker.windows(&stream.name, stream.windows.clone()));
                     windows.push(sink.clone());
                     configured.push(Pair { sink, start });
+                } else if sink == TABLE {
+                    let (sink, rows) =
+                        table(&config.table, &config.data_dir, program, start.clone(), disk, metrics);
+                    reader = Some(Arc::new(rows));
+                    configured.push(Pair { sink: Arc::new(sink), start });
                 } else if let Some(sink) = absent(&start) {
                     configured.push(Pair { sink: Arc::new(sink), start });
                 }
@@ -55,7 +67,7 @@ impl Pairs {
                 removed.extend(maker.removed(start));
             }
         }
-        Ok(Self { configured, windows, removed })
+        Ok(Self { configured, windows, table: reader, removed })
     }
 
     /// The positions that they hold.
@@ -112,6 +124,9 @@ impl Maker<'_> {
     fn removed(&self, start: StartFile) -> Option<Pair> {
         let sink: Arc<dyn OpenSink> = if start.sink() == Windows::NAME {
             Arc::new(self.windows(start.stream(), WindowsOptions::default()))
+        } else if start.sink() == TABLE {
+            // Its position, too, is what its start file holds.
+            Arc::new(OpenAbsent::new(TABLE, start.clone()))
         } else {
             Arc::new(absent(&start)?)
         };

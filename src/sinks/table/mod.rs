@@ -59,3 +59,12 @@ pub use storage::{Inserted, OpenStorage, Row, Storage, StorageError, Stored};
 pub const NAME: &str = "table";
 /// The stream that it follows.
 pub const STREAM: &str = "events";
+/// The directory of the embedded database in the data directory.
+pub const DIR: &str = "table";
+/// Its file.
+const FILE: &str = "events.sqlite";
+
+/// The database that is used where none is configured.
+pub fn embedded(data_dir: &std::path::Path) -> sql::DatabaseUrl {
+    sql::DatabaseUrl::Sqlite(data_dir.join(DIR).join(FILE))
+}

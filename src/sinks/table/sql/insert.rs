@@ -48,14 +48,6 @@ struct Outcome {
     perhaps: Vec<(usize, String)>,
 }
 
-/// Rows to insert, by their index.
-struct Admitted {
-    /// The first of each id.
-    first: VecDeque<usize>,
-    /// Those whose id has come before.
-    again: Vec<usize>,
-}
-
 impl Insert {
     /// `packet_bytes_max`: what the server takes at most for one statement.
     pub(super) fn new(table: Table, dialect: Dialect, packet_bytes_max: usize) -> Self {
@@ -75,81 +67,54 @@ impl Insert {
         accepted: bool,
     ) -> Result<Inserted, StorageError> {
         let mut outcome = Outcome::default();
-        let mut admitted = self.admit(rows, 0..rows.len(), &mut outcome);
-        loop {
-            self.insert_all(session, rows, admitted.first, &mut outcome).await?;
-            if admitted.again.is_empty() {
-                break;
+        let mut waiting = self.admit(rows, &mut outcome);
+        while !waiting.is_empty() {
+            let statement = self.statement_for(&waiting, rows);
+            let chunk: Vec<usize> = waiting.drain(..statement.rows.min(waiting.len())).collect();
+            match self.insert(session, statement, &chunk, rows).await {
+                Ok(()) => outcome.inserted.stored += chunk.len() as u64,
+                Err(error) => match verdict(&error) {
+                    Verdict::Storage => {
+                        return Err(session.database.error("storing rows in")(error));
+                    }
+                    Verdict::Duplicate => {
+                        let there = self.look_up(session, &chunk, rows).await?;
+                        if there.is_empty() {
+                            self.one_by_one(session, &chunk, rows, &mut outcome).await?;
+                        } else {
+                            outcome.inserted.duplicates += there.len() as u64;
+                            let rest =
+                                chunk.iter().rev().filter(|at| !there.contains(&rows[**at].id));
+                            rest.for_each(|at| waiting.push_front(*at));
+                        }
+                    }
+                    Verdict::Row(_) | Verdict::Perhaps(_) => {
+                        self.one_by_one(session, &chunk, rows, &mut outcome).await?;
+                    }
+                },
             }
-            // Where the first row of an id was refused, the next one is the first.
-            let refused = outcome.refused_ids(rows);
-            let (next, duplicates): (Vec<_>, Vec<_>) =
-                admitted.again.into_iter().partition(|at| refused.contains(&rows[*at].id));
-            outcome.inserted.duplicates += duplicates.len() as u64;
-            admitted = self.admit(rows, next.into_iter(), &mut outcome);
         }
         outcome.conclude(session, accepted)
     }
 
     /// The rows to insert: the first of each id, and none that is too large for the server.
-    fn admit(
-        &self,
-        rows: &[Row],
-        indexes: impl ExactSizeIterator<Item = usize>,
-        outcome: &mut Outcome,
-    ) -> Admitted {
-        let mut ids = HashSet::with_capacity(indexes.len());
-        let mut admitted =
-            Admitted { first: VecDeque::with_capacity(indexes.len()), again: Vec::new() };
-        for index in indexes {
-            let bytes = row_bytes(&rows[index]);
+    fn admit(&self, rows: &[Row], outcome: &mut Outcome) -> VecDeque<usize> {
+        let mut ids = HashSet::with_capacity(rows.len());
+        let mut waiting = VecDeque::with_capacity(rows.len());
+        for (index, row) in rows.iter().enumerate() {
+            let bytes = row_bytes(row);
             if bytes > self.bytes_max {
                 outcome.inserted.refused.push((index, format!(
                     "the row takes {bytes} bytes, and the server takes {} at most in one statement (max_allowed_packet)",
                     self.bytes_max
                 )));
-            } else if ids.insert(rows[index].id) {
-                admitted.first.push_back(index);
+            } else if ids.insert(row.id) {
+                waiting.push_back(index);
             } else {
-                admitted.again.push(index);
+                outcome.inserted.duplicates += 1;
             }
         }
-        admitted
-    }
-
-    /// Inserts rows of different ids.
-    async fn insert_all(
-        &self,
-        session: &mut Session<'_>,
-        rows: &[Row],
-        mut waiting: VecDeque<usize>,
-        outcome: &mut Outcome,
-    ) -> Result<(), StorageError> {
-        while !waiting.is_empty() {
-            let statement = self.statement_for(&waiting, rows);
-            let chunk: Vec<usize> = waiting.drain(..statement.rows.min(waiting.len())).collect();
-            let Err(error) = self.insert(session, statement, &chunk, rows).await else {
-                outcome.inserted.stored += chunk.len() as u64;
-                continue;
-            };
-            match verdict(&error) {
-                Verdict::Storage => return Err(session.database.error("storing rows in")(error)),
-                Verdict::Duplicate => {
-                    let there = self.look_up(session, &chunk, rows).await?;
-                    if there.is_empty() {
-                        self.one_by_one(session, &chunk, rows, outcome).await?;
-                    } else {
-                        outcome.inserted.duplicates += there.len() as u64;
-                        let rest = chunk.iter().rev().filter(|at| !there.contains(&rows[**at].id));
-                        rest.for_each(|at| waiting.push_front(*at));
-                    }
-                }
-                Verdict::Row(_) | Verdict::Perhaps(_) => {
-                    self.one_by_one(session, &chunk, rows, outcome).await?;
-                }
-            }
-        }
-        Ok(())
+        waiting
     }
 
     /// The largest statement that the next rows fill without becoming too large.
@@ -265,10 +230,6 @@ impl Insert {
 }
 
 impl Outcome {
-    fn refused_ids(&self, rows: &[Row]) -> HashSet<Uuid> {
-        self.inserted.refused.iter().chain(&self.perhaps).map(|(at, _)| rows[*at].id).collect()
-    }
-
     fn conclude(mut self, session: &Session<'_>, accepted: bool) -> Result<Inserted, StorageError> {
         match self.perhaps.first() {
             // Nothing was stored, so the database may be refusing everybody.
