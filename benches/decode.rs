@@ -1,4 +1,5 @@
-//! Lines into rows, on one core, beside what `serde_json` takes for the same lines.
+//! Lines into rows, on one core, beside what `serde_json` takes for the same lines; and a batch of
+//! `POST /events/batch` into lines, and these into rows.
 //!
 //! The rates are of elements, which are lines: those of `user-events` as they are, and as other
 //! clients send them. The last shape is one that only the reference path reads.
@@ -12,8 +13,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use windrow::ingest::{BodyLimits, BodyReader, Encoding, Form, Items, LineSource as _};
 use windrow::stream::{DecodeLimits, Decoder, FrameContext, Schema, UnknownFields};
 use windrow::time::Timestamp;
 
@@ -112,6 +115,55 @@ fn one_line(criterion: &mut Criterion) {
     });
 }
 
+/// Events of one batch.
+const BATCH_EVENTS: usize = 100;
+
+/// What a batch costs before the log: its document into lines, and its lines into rows.
+fn batch(criterion: &mut Criterion) {
+    let event = concat!(
+        r#"{"id":"0190abcd-1234-7abc-8def-0123456789ab","type":"sensor_data","#,
+        r#""source":"iot_device","timestamp":"2024-07-01T02:03:04.055Z","user_id":"user-12345","#,
+        r#""data":{"celsius":21.5,"humidity":40,"label":"kitchen, window to the north","#,
+        r#""metadata":{"firmware":"1.2.3","battery":87}}}"#,
+    );
+    let events = [event; BATCH_EVENTS];
+    let document = Bytes::from(format!("{{\"events\":[{}]}}", events.join(",")));
+    let lines = Bytes::from(events.map(|event| format!("{event}\n")).concat());
+
+    let mut group = criterion.benchmark_group("batch");
+    group.throughput(Throughput::Elements(BATCH_EVENTS as u64));
+    let form = Form::Member { name: "events", items_max: BATCH_EVENTS as u64 };
+    let stall = Duration::from_secs(1);
+    let limits = BodyLimits { sent_bytes_max: None, decompressed_bytes_max: None, stall };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    group.bench_function("document into lines", |bencher| {
+        bencher.iter(|| {
+            let body = Full::new(black_box(document.clone()));
+            let body = BodyReader::new(body, Encoding::Identity, limits).unwrap();
+            let mut items = Items::new(body, form);
+            runtime.block_on(async {
+                let mut bytes = 0;
+                loop {
+                    let count = items.fill().await.unwrap().len();
+                    if count == 0 {
+                        return bytes;
+                    }
+                    items.consume(count);
+                    bytes += count;
+                }
+            })
+        });
+    });
+
+    let schema = Arc::new(Schema::builtin("events").unwrap());
+    let decoder = Decoder::new(schema, UnknownFields::Ignore, DecodeLimits::OPEN);
+    let context = FrameContext { arrival: Timestamp::now(), seed: 1, first_line: 1 };
+    group.bench_function("lines into rows", |bencher| {
+        bencher.iter(|| decoder.decode(black_box(lines.clone()), &context).unwrap());
+    });
+    group.finish();
+}
+
 fn timestamps(criterion: &mut Criterion) {
     let text = "2024-07-07T00:36:10.719091325Z";
     criterion.bench_function("timestamp, scanned", |bencher| {
@@ -122,5 +174,5 @@ fn timestamps(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, decode, one_line, timestamps);
+criterion_group!(benches, decode, one_line, batch, timestamps);
 criterion_main!(benches);

@@ -84,6 +84,26 @@ fn bodies_over_their_limits_are_refused() {
 }
 
 #[test]
+fn of_a_bad_line_and_a_broken_body_the_first_is_named() {
+    let data = tempfile::tempdir().unwrap();
+    let limits = ["--limits-stall", "1s", "--limits-body", "64KiB"];
+    let daemon = Daemon::start_with(data.path(), &limits);
+    let mut stalled = daemon.connect();
+    stalled
+        .write("POST /user/event HTTP/1.1\r\nhost: w\r\ncontent-length: 10000\r\n\r\nnonsense\n{")
+        .unwrap();
+    let answer = stalled.read_answer("POST").unwrap();
+    assert_eq!((answer.status, &answer.json()["line"]), (400, &1.into()), "{}", answer.text());
+
+    let mut too_long = chunked_head(&daemon);
+    let lines = format!("nonsense\n{}", user_events(0, 1000));
+    let _ = too_long.write(format!("{:x}\r\n{lines}\r\n0\r\n\r\n", lines.len()));
+    let answer = too_long.read_answer("POST").unwrap();
+    assert_eq!((answer.status, &answer.json()["line"]), (400, &1.into()), "{}", answer.text());
+    assert_only(&daemon, 0);
+}
+
+#[test]
 fn a_body_that_stops_is_given_up() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Daemon::start_with(data.path(), &["--limits-stall", "1s"]);

@@ -101,117 +101,77 @@ fn other_members_must_be_json() {
     assert!(fault.unwrap().to_string().contains("isn't JSON"));
 }
 
-#[test]
-fn what_is_wrong_around_the_items_is_said() {
-    for (form, body, expected) in [
-        (
-            Form::One,
-            "",
-            "at byte 1 of the body: expected an event as a JSON object, found the end of the body",
-        ),
-        (
-            Form::One,
-            "  ",
-            "at byte 3 of the body: expected an event as a JSON object, found the end of the body",
-        ),
-        (Form::One, "{} {}", "at byte 4 of the body: expected nothing behind the event, found `{`"),
-        (
-            Form::One,
-            r#"{"a":"#,
-            "event 0, at byte 6 of the body: expected the rest of it, found the end of the body",
-        ),
-        (
-            BATCH,
-            "",
-            "at byte 1 of the body: expected an object such as {\"events\": […]}, found the end of the body",
-        ),
-        (
-            BATCH,
-            "[{}]",
-            "at byte 1 of the body: expected an object such as {\"events\": […]}, found `[`",
-        ),
-        (
-            BATCH,
-            "{}",
-            "field `events`, at byte 2 of the body: expected this member, found the end of the object without it",
-        ),
-        (
-            BATCH,
-            r#"{"event":[]}"#,
-            "field `events`, at byte 12 of the body: expected this member, found the end of the object without it",
-        ),
-        (
-            BATCH,
-            r#"{"events":{}}"#,
-            "field `events`, at byte 11 of the body: expected an array of events, found `{`",
-        ),
-        (
-            BATCH,
-            r#"{"events":null}"#,
-            "field `events`, at byte 11 of the body: expected an array of events, found `n`",
-        ),
-        (
-            BATCH,
-            r#"{"events":[]}"#,
-            "field `events`, at byte 12 of the body: expected at least one event, found `]`",
-        ),
-        (
-            BATCH,
-            r#"{"events":[{},]}"#,
-            "field `events`, at byte 15 of the body: expected an event, found `]`",
-        ),
-        (
-            BATCH,
-            r#"{"events":[{}{}]}"#,
-            "event 0, at byte 14 of the body: expected `,` or `]` behind it, found `{`",
-        ),
-        (
-            BATCH,
-            r#"{"events":[{},{}}]}"#,
-            "event 1, at byte 17 of the body: expected `,` or `]` behind it, found `}`",
-        ),
-        (
-            BATCH,
-            r#"{"events":[{}],"events":[{}]}"#,
-            "field `events`, at byte 24 of the body: expected it once, found it a second time",
-        ),
-        (
-            BATCH,
-            r#"{"events":[{}]}x"#,
-            "at byte 16 of the body: expected nothing behind the document, found `x`",
-        ),
-        (
-            BATCH,
-            r#"{"events":[{}]"#,
-            "at byte 15 of the body: expected `,` or `}`, found the end of the body",
-        ),
-        (
-            BATCH,
-            r#"{"events":[{}]],"a":1}"#,
-            "at byte 15 of the body: expected `,` or `}`, found `]`",
-        ),
-        (
-            BATCH,
-            r#"{"events":[{}],}"#,
-            "at byte 16 of the body: expected a member's name, found `}`",
-        ),
-        (BATCH, r#"{"events" [{}]}"#, "at byte 11 of the body: expected `:`, found `[`"),
-        (
-            BATCH,
-            r#"{events:[{}]}"#,
-            "at byte 2 of the body: expected a member's name or `}`, found `e`",
-        ),
-        (
-            BATCH,
-            "{\u{e9}",
-            "at byte 2 of the body: expected a member's name or `}`, found the byte 0xc3",
-        ),
-        (ARRAY, "{}", "at byte 1 of the body: expected an array of events, found `{`"),
-        (ARRAY, "[]", "at byte 2 of the body: expected at least one event, found `]`"),
-        (ARRAY, "[{}]]", "at byte 5 of the body: expected nothing behind the document, found `]`"),
-    ] {
-        assert_eq!(fault(form, body), expected, "{body}");
+/// Checks what is said about each body: where, what would be right, and what stands there.
+fn assert_faults(form: Form, faults: &[(&str, &str, &str, &str)]) {
+    for (body, place, expected, found) in faults {
+        let said = format!("{place} of the body: expected {expected}, found {found}");
+        assert_eq!(fault(form, body), said, "{body}");
     }
+}
+
+#[test]
+fn what_is_wrong_around_one_item_is_said() {
+    const END: &str = "the end of the body";
+    const EVENT: &str = "an event as a JSON object";
+    assert_faults(
+        Form::One,
+        &[
+            ("", "at byte 1", EVENT, END),
+            ("  ", "at byte 3", EVENT, END),
+            (" ]", "at byte 2", EVENT, "`]`"),
+            ("{} {}", "at byte 4", "nothing behind the event", "`{`"),
+            (r#"{"a":"#, "event 0, at byte 6", "the rest of it", END),
+        ],
+    );
+}
+
+#[test]
+fn what_is_wrong_with_an_array_is_said() {
+    assert_faults(
+        ARRAY,
+        &[
+            ("{}", "at byte 1", "an array of events", "`{`"),
+            ("[]", "at byte 2", "at least one event", "`]`"),
+            ("[{}}]", "event 0, at byte 4", "`,` or `]` behind it", "`}`"),
+            ("[{}]]", "at byte 5", "nothing behind the document", "`]`"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_wrong_with_an_envelope_is_said() {
+    const END: &str = "the end of the body";
+    const BATCH_FORM: &str = "an object such as {\"events\": […]}";
+    const WITHOUT: (&str, &str) = ("this member", "the end of the object without it");
+    assert_faults(
+        BATCH,
+        &[
+            ("", "at byte 1", BATCH_FORM, END),
+            ("[{}]", "at byte 1", BATCH_FORM, "`[`"),
+            ("{}", "field `events`, at byte 2", WITHOUT.0, WITHOUT.1),
+            (r#"{"event":[]}"#, "field `events`, at byte 12", WITHOUT.0, WITHOUT.1),
+            (r#"{"events":{}}"#, "field `events`, at byte 11", "an array of events", "`{`"),
+            (r#"{"events":null}"#, "field `events`, at byte 11", "an array of events", "`n`"),
+            (r#"{"events":[]}"#, "field `events`, at byte 12", "at least one event", "`]`"),
+            (r#"{"events":[{},]}"#, "field `events`, at byte 15", "an event", "`]`"),
+            (r#"{"events":[{}{}]}"#, "event 0, at byte 14", "`,` or `]` behind it", "`{`"),
+            (r#"{"events":[{},{}}]}"#, "event 1, at byte 17", "`,` or `]` behind it", "`}`"),
+            (
+                r#"{"events":[{}],"events":[{}]}"#,
+                "field `events`, at byte 24",
+                "it once",
+                "it a second time",
+            ),
+            (r#"{"events":[{}]}x"#, "at byte 16", "nothing behind the document", "`x`"),
+            (r#"{"events":[{}]"#, "at byte 15", "`,` or `}`", END),
+            (r#"{"events":[{}]],"a":1}"#, "at byte 15", "`,` or `}`", "`]`"),
+            (r#"{"events":[{}],}"#, "at byte 16", "a member's name", "`}`"),
+            (r#"{"events" [{}]}"#, "at byte 11", "`:`", "`[`"),
+            ("{events:[{}]}", "at byte 2", "a member's name or `}`", "`e`"),
+            ("{\u{e9}", "at byte 2", "a member's name or `}`", "the byte 0xc3"),
+            (r#"{"a":tru,"#, "at byte 9", "JSON before it", "a value that isn't JSON"),
+        ],
+    );
 }
 
 #[test]
