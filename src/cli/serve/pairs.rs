@@ -11,8 +11,8 @@ use crate::log::unapplied::unapplied;
 use crate::log::{Held, Log};
 use crate::metrics::Metrics;
 use crate::sinks::absent::OpenAbsent;
-use crate::sinks::table::sql::TableReader;
 use crate::sinks::table::NAME as TABLE;
+use crate::sinks::table::sql::TableReader;
 use crate::sinks::windows::{Windows, WindowsOptions};
 use crate::sinks::{OpenSink, Pair, StartFile};
 
@@ -50,8 +50,7 @@ impl Pairs {
                     windows.push(sink.clone());
                     configured.push(Pair { sink, start });
                 } else if sink == TABLE {
-                    let (sink, rows) =
-                        table(&config.table, &config.data_dir, program, start.clone(), disk, metrics);
+                    let (sink, rows) = table(config, program, start.clone(), disk, metrics);
                     reader = Some(Arc::new(rows));
                     configured.push(Pair { sink: Arc::new(sink), start });
                 } else if let Some(sink) = absent(&start) {
