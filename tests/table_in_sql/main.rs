@@ -6,4 +6,6 @@ mod database;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod reading;
+mod refusing;
+mod schema;
 mod storing;

@@ -4,6 +4,7 @@ use windrow::sinks::table::sql::{Listing, Order, Query, StoredEvent, TableReader
 use windrow::sinks::table::{Row, StorageError};
 
 use crate::database::{Database, Kind, id, on_both, row, rows, store, time};
+use crate::harness::mariadb::MariaDb;
 
 on_both!(
     a_row_is_read_as_it_was_stored,
@@ -11,9 +12,11 @@ on_both!(
     a_filter_is_taken_to_the_letter,
     a_cursor_of_somebody_else_is_noticed,
     before_there_is_a_table_it_is_unavailable,
+    a_page_of_large_rows_ends_early,
+    readers_take_turns_at_the_connections,
 );
 
-fn wait<T>(answer: impl Future<Output = T>) -> T {
+pub fn wait<T>(answer: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(answer)
 }
@@ -173,4 +176,74 @@ fn before_there_is_a_table_it_is_unavailable(kind: Kind) {
         assert_eq!(list(&reader, &query).await.events.len(), 1);
         assert!(reader.event(id(0)).await.unwrap().is_some());
     });
+}
+
+fn a_page_of_large_rows_ends_early(kind: Kind) {
+    let database = Database::new(kind);
+    let mut stored = rows(0..30);
+    for row in &mut stored[5..25] {
+        row.processed_data = format!(r#"{{"text":"{}"}}"#, "x".repeat(1 << 20));
+    }
+    // Larger than a page may be, and still shown.
+    stored[25].processed_data = format!(r#"{{"text":"{}"}}"#, "x".repeat(10 << 20));
+    store(&mut *database.open(), &stored, 1);
+    let reader = database.reader();
+    wait(async {
+        let mut query = Query { limit: 1000, ..Query::default() };
+        let mut pages = Vec::new();
+        loop {
+            let page = list(&reader, &query).await;
+            let bytes = |event: &StoredEvent| event.processed_data.as_ref().unwrap().get().len();
+            let bytes: usize = page.events.iter().map(bytes).sum();
+            assert!(bytes <= 8 << 20 || page.events.len() == 1, "{bytes}");
+            pages.push(page.events.into_iter().map(|event| event.id).collect::<Vec<_>>());
+            match page.next {
+                Some(next) => query.cursor = Some(next),
+                None => break,
+            }
+        }
+        let ids: Vec<String> = stored.iter().map(|row| row.id.to_string()).collect();
+        assert_eq!(pages.concat(), ids);
+        assert_eq!(pages.len(), 5, "{pages:?}");
+    });
+}
+
+fn readers_take_turns_at_the_connections(kind: Kind) {
+    let database = Database::new(kind);
+    store(&mut *database.open(), &rows(0..100), 1);
+    let reader = TableReader::new(&database.url, 2, crate::database::TIMEOUT);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let readers: Vec<_> = (0..100)
+        .map(|number| {
+            let reader = reader.clone();
+            runtime.spawn(async move { reader.event(id(number)).await.unwrap().is_some() })
+        })
+        .collect();
+    for reader in readers {
+        assert!(runtime.block_on(reader).unwrap());
+    }
+    if kind == Kind::MariaDb {
+        let processes = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE()";
+        // Two of the reader, and the one that asks.
+        assert_eq!(database.sql().count(processes), 3);
+    }
+}
+
+/// A server that restarts breaks the connections that are idle, and nobody's request.
+#[test]
+fn connections_that_a_restart_broke_are_replaced() {
+    let mut server = MariaDb::start();
+    let database = Database::of_server(&server);
+    store(&mut *database.open(), &rows(0..3), 1);
+    let reader = database.reader();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert!(runtime.block_on(reader.event(id(0))).unwrap().is_some());
+    server.kill();
+    let begun = std::time::Instant::now();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let away = runtime.block_on(reader.event(id(0)));
+    assert!(matches!(away, Err(StorageError::Unavailable(_))), "{away:?}");
+    assert!(begun.elapsed() < crate::database::TIMEOUT / 2, "a refused connection is no wait");
+    server.restart();
+    assert!(runtime.block_on(reader.event(id(0))).unwrap().is_some());
 }

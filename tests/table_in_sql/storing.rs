@@ -158,3 +158,23 @@ fn a_time_before_the_epoch_is_cut_off_not_rounded(kind: Kind) {
         ["1700-01-01 00:00:00.123456", "1969-12-31 23:59:59.999999", "2262-04-11 00:00:00.000000"]
     );
 }
+
+/// The session of a daemon that was killed may still be committing.
+#[test]
+fn a_commit_under_way_is_waited_for() {
+    let database = Database::new(Kind::MariaDb);
+    store(&mut *database.open(), &rows(0..3), 1);
+    let mut killed = database.sql();
+    killed.execute("BEGIN");
+    let position = serde_json::to_string(&mark(2).position).unwrap();
+    killed.execute(&format!("UPDATE windrow_positions SET reached = '{position}', writes = 2"));
+    let mut storage = database.try_open().unwrap();
+    std::thread::scope(|scope| {
+        let stored = scope.spawn(|| storage.stored().unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(!stored.is_finished(), "the position was read while it was being written");
+        killed.execute("COMMIT");
+        assert_eq!(stored.join().unwrap(), Some(mark(2)));
+    });
+    storage.commit(&mark(3)).unwrap();
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::connection::{Dialect, Value};
-use super::refusal::{Verdict, verdict};
+use super::refusal::{Fault, fault};
 use super::session::Session;
 use super::tables::Table;
 use crate::sinks::table::{Inserted, Row, StorageError};
@@ -48,6 +48,14 @@ struct Outcome {
     perhaps: Vec<(usize, String)>,
 }
 
+/// Rows to insert, by their index.
+struct Admitted {
+    /// The first of each id.
+    first: VecDeque<usize>,
+    /// Those whose id has come before.
+    again: Vec<usize>,
+}
+
 impl Insert {
     /// `packet_bytes_max`: what the server takes at most for one statement.
     pub(super) fn new(table: Table, dialect: Dialect, packet_bytes_max: usize) -> Self {
@@ -67,54 +75,76 @@ impl Insert {
         accepted: bool,
     ) -> Result<Inserted, StorageError> {
         let mut outcome = Outcome::default();
-        let mut waiting = self.admit(rows, &mut outcome);
-        while !waiting.is_empty() {
-            let statement = self.statement_for(&waiting, rows);
-            let chunk: Vec<usize> = waiting.drain(..statement.rows.min(waiting.len())).collect();
-            match self.insert(session, statement, &chunk, rows).await {
-                Ok(()) => outcome.inserted.stored += chunk.len() as u64,
-                Err(error) => match verdict(&error) {
-                    Verdict::Storage => {
-                        return Err(session.database.error("storing rows in")(error));
-                    }
-                    Verdict::Duplicate => {
-                        let there = self.look_up(session, &chunk, rows).await?;
-                        if there.is_empty() {
-                            self.one_by_one(session, &chunk, rows, &mut outcome).await?;
-                        } else {
-                            outcome.inserted.duplicates += there.len() as u64;
-                            let rest =
-                                chunk.iter().rev().filter(|at| !there.contains(&rows[**at].id));
-                            rest.for_each(|at| waiting.push_front(*at));
-                        }
-                    }
-                    Verdict::Row(_) | Verdict::Perhaps(_) => {
-                        self.one_by_one(session, &chunk, rows, &mut outcome).await?;
-                    }
-                },
+        let mut admitted = self.admit(rows, 0..rows.len(), &mut outcome);
+        loop {
+            self.insert_all(session, rows, admitted.first, &mut outcome).await?;
+            if admitted.again.is_empty() {
+                break;
             }
+            // Where the first row of an id was refused, the next one is the first.
+            let refused = outcome.refused_ids(rows);
+            let (next, duplicates): (Vec<_>, Vec<_>) =
+                admitted.again.into_iter().partition(|at| refused.contains(&rows[*at].id));
+            outcome.inserted.duplicates += duplicates.len() as u64;
+            admitted = self.admit(rows, next.into_iter(), &mut outcome);
         }
         outcome.conclude(session, accepted)
     }
 
     /// The rows to insert: the first of each id, and none that is too large for the server.
-    fn admit(&self, rows: &[Row], outcome: &mut Outcome) -> VecDeque<usize> {
-        let mut ids = HashSet::with_capacity(rows.len());
-        let mut waiting = VecDeque::with_capacity(rows.len());
-        for (index, row) in rows.iter().enumerate() {
-            let bytes = row_bytes(row);
+    fn admit(
+        &self,
+        rows: &[Row],
+        indexes: impl ExactSizeIterator<Item = usize>,
+        outcome: &mut Outcome,
+    ) -> Admitted {
+        let mut ids = HashSet::with_capacity(indexes.len());
+        let mut admitted =
+            Admitted { first: VecDeque::with_capacity(indexes.len()), again: Vec::new() };
+        for index in indexes {
+            let bytes = row_bytes(&rows[index]);
             if bytes > self.bytes_max {
                 outcome.inserted.refused.push((index, format!(
                     "the row takes {bytes} bytes, and the server takes {} at most in one statement (max_allowed_packet)",
                     self.bytes_max
                 )));
-            } else if ids.insert(row.id) {
-                waiting.push_back(index);
+            } else if ids.insert(rows[index].id) {
+                admitted.first.push_back(index);
             } else {
-                outcome.inserted.duplicates += 1;
+                admitted.again.push(index);
             }
         }
-        waiting
+        admitted
+    }
+
+    /// Inserts rows of different ids.
+    async fn insert_all(
+        &self,
+        session: &mut Session<'_>,
+        rows: &[Row],
+        mut waiting: VecDeque<usize>,
+        outcome: &mut Outcome,
+    ) -> Result<(), StorageError> {
+        while !waiting.is_empty() {
+            let statement = self.statement_for(&waiting, rows);
+            let chunk: Vec<usize> = waiting.drain(..statement.rows.min(waiting.len())).collect();
+            let Err(error) = self.insert(session, statement, &chunk, rows).await else {
+                outcome.inserted.stored += chunk.len() as u64;
+                continue;
+            };
+            let there = match self.fault(session, error).await? {
+                Fault::Duplicate => self.look_up(session, &chunk, rows).await?,
+                Fault::Certain(_) | Fault::Likely(_) => HashSet::new(),
+            };
+            if there.is_empty() {
+                self.one_by_one(session, &chunk, rows, outcome).await?;
+            } else {
+                outcome.inserted.duplicates += there.len() as u64;
+                let rest = chunk.iter().rev().filter(|at| !there.contains(&rows[**at].id));
+                rest.for_each(|at| waiting.push_front(*at));
+            }
+        }
+        Ok(())
     }
 
     /// The largest statement that the next rows fill without becoming too large.
@@ -201,35 +231,45 @@ impl Insert {
                 outcome.inserted.stored += 1;
                 continue;
             };
-            match verdict(&error) {
-                Verdict::Row(reason) => outcome.inserted.refused.push((*at, reason)),
-                Verdict::Perhaps(reason) => outcome.perhaps.push((*at, reason)),
-                Verdict::Storage => return Err(session.database.error("storing rows in")(error)),
-                Verdict::Duplicate if self.look_up(session, &[*at], rows).await?.is_empty() => {
+            let words = error.to_string();
+            match self.fault(session, error).await? {
+                Fault::Certain(reason) => outcome.inserted.refused.push((*at, reason)),
+                Fault::Likely(reason) => outcome.perhaps.push((*at, reason)),
+                Fault::Duplicate if self.look_up(session, &[*at], rows).await?.is_empty() => {
                     // Another unique key than the id's, which somebody has put on the table.
-                    outcome.inserted.refused.push((*at, error.to_string()));
+                    outcome.inserted.refused.push((*at, words));
                 }
-                Verdict::Duplicate => outcome.inserted.duplicates += 1,
+                Fault::Duplicate => outcome.inserted.duplicates += 1,
             }
-            self.check_transaction(session).await?;
         }
         Ok(())
     }
 
-    /// In SQLite a trigger may end the whole transaction, not only its statement; what came after it
-    /// would then be stored row by row, without its position.
-    async fn check_transaction(&self, session: &mut Session<'_>) -> Result<(), StorageError> {
+    /// Which row's fault an error is; the error itself if it is no row's.
+    async fn fault(
+        &self,
+        session: &mut Session<'_>,
+        error: sqlx::Error,
+    ) -> Result<Fault, StorageError> {
+        let Some(fault) = fault(&error) else {
+            return Err(session.database.error("storing rows in")(error));
+        };
+        // In SQLite a trigger may end the whole transaction, not only its statement. What came after
+        // it would then be stored row by row, without its position.
         if self.dialect == Dialect::Sqlite && session.command("BEGIN").await.is_ok() {
-            session.command("ROLLBACK").await.map_err(session.database.error("rolling back in"))?;
             return Err(session.database.unavailable(
                 "a trigger on the table has rolled back the whole transaction: it must refuse a row by RAISE(ABORT, …)",
             ));
         }
-        Ok(())
+        Ok(fault)
     }
 }
 
 impl Outcome {
+    fn refused_ids(&self, rows: &[Row]) -> HashSet<Uuid> {
+        self.inserted.refused.iter().chain(&self.perhaps).map(|(at, _)| rows[*at].id).collect()
+    }
+
     fn conclude(mut self, session: &Session<'_>, accepted: bool) -> Result<Inserted, StorageError> {
         match self.perhaps.first() {
             // Nothing was stored, so the database may be refusing everybody.

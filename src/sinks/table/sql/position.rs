@@ -6,7 +6,7 @@
 //! transaction is rolled back.
 
 use super::connection::{Cells, Dialect, Value};
-use super::refusal::{Verdict, verdict};
+use super::refusal::{Fault, fault};
 use super::session::Session;
 use crate::log::{LogId, Position};
 use crate::sinks::Tally;
@@ -127,7 +127,7 @@ impl PositionRow {
         };
         let fenced = match &written {
             Ok(rows) => *rows != 1,
-            Err(error) => verdict(error) == Verdict::Duplicate,
+            Err(error) => fault(error) == Some(Fault::Duplicate),
         };
         if fenced {
             return Err(session.database.unavailable(&format!(

@@ -12,90 +12,78 @@ use sqlx::sqlite::SqliteError;
 
 use crate::sinks::table::StorageError;
 
-/// What follows from an error that an `INSERT` met.
+/// What is wrong with a row.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Verdict {
+pub(super) enum Fault {
     /// A key is there already: perhaps the event's id.
     Duplicate,
-    /// A row can't be stored, now or ever; in the database's words.
-    Row(String),
-    /// A row is at fault if its neighbours are not; in the database's words.
-    Perhaps(String),
-    /// No row is at fault.
-    Storage,
+    /// It can't be stored, now or ever; in the database's words.
+    Certain(String),
+    /// The same, unless its neighbours can't be stored, either.
+    Likely(String),
 }
 
-/// What an error says about the rows of the statement that met it.
-pub(super) fn verdict(error: &sqlx::Error) -> Verdict {
+/// Which row's fault an error is that an `INSERT` met; `None` if it is no row's.
+pub(super) fn fault(error: &sqlx::Error) -> Option<Fault> {
     let Some(database) = error.as_database_error() else {
         return match error {
             // A value that the driver can't even encode would meet the same fate every time.
-            sqlx::Error::Encode(reason) => Verdict::Row(reason.to_string()),
-            _ => Verdict::Storage,
+            sqlx::Error::Encode(reason) => Some(Fault::Certain(reason.to_string())),
+            _ => None,
         };
     };
-    let words = || words(error);
+    let words = || format!("the database refuses the row: {database}");
     if let Some(error) = database.try_downcast_ref::<MySqlDatabaseError>() {
         return of_mysql(error.number(), error.code().unwrap_or_default(), words);
     }
     if database.try_downcast_ref::<SqliteError>().is_some() {
         return of_sqlite(sqlite_code(database), database.message(), words);
     }
-    Verdict::Perhaps(words())
+    Some(Fault::Likely(words()))
 }
 
 /// Errors by number, and where the number is unknown by the class of the SQLSTATE, which are the
 /// first two characters: `22` is a data exception, `23` a violated constraint, and `45` what a
 /// trigger signals. See MySQL's "Server Error Message Reference" and MariaDB's "Error Codes".
-fn of_mysql(number: u16, state: &str, words: impl FnOnce() -> String) -> Verdict {
+fn of_mysql(number: u16, state: &str, words: impl FnOnce() -> String) -> Option<Fault> {
     match number {
         // ER_DUP_KEY, ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME
-        1022 | 1062 | 1586 => Verdict::Duplicate,
+        1022 | 1062 | 1586 => Some(Fault::Duplicate),
         // Data truncated (as which an ENUM refuses), out of range, too long, wrong value or
         // charset, wrong string for a function, a trigger's SIGNAL, CHECK constraints of both.
         1264 | 1265 | 1292 | 1366 | 1406 | 1411 | 1644 | 1690 | 3819 | 4025
         // Row size too large; JSON that is invalid, too large, too deep; what JSON functions say.
-        | 1118 | 3140..=3158 | 4035..=4039 => Verdict::Row(words()),
+        | 1118 | 3140..=3158 | 4035..=4039 => Some(Fault::Certain(words())),
         // Disk full, table full, engine errors, read-only, no privilege, no such table or column,
         // no default for a column that was not there at the check, lock timeout, deadlock,
         // too many connections or locks, statement to be prepared anew, time limits.
-        1020 | 1021 | 1030 | 1034 | 1036 | 1040..=1045 | 1054 | 1114 | 1142 | 1143 | 1146 | 1194 | 1195
-        | 1205 | 1206 | 1213 | 1223 | 1226 | 1227 | 1290 | 1317 | 1364 | 1461 | 1615 | 1637
-        | 1792 | 1836 | 1969 | 3024 | 3100 | 3572 => Verdict::Storage,
+        1020 | 1021 | 1030 | 1034 | 1036 | 1040..=1045 | 1054 | 1114 | 1142 | 1143 | 1146 | 1194
+        | 1195 | 1205 | 1206 | 1213 | 1223 | 1226 | 1227 | 1290 | 1317 | 1364 | 1461 | 1615 | 1637
+        | 1792 | 1836 | 1969 | 3024 | 3100 | 3572 => None,
         _ => match state.get(..2) {
-            Some("22" | "23" | "45") => Verdict::Row(words()),
+            Some("22" | "23" | "45") => Some(Fault::Certain(words())),
             // Connection, privilege, transaction rolled back, operator intervention.
-            Some("08" | "25" | "28" | "40" | "57" | "70") => Verdict::Storage,
-            _ => Verdict::Perhaps(words()),
+            Some("08" | "25" | "28" | "40" | "57" | "70") => None,
+            _ => Some(Fault::Likely(words())),
         },
     }
 }
 
 /// Errors by result code; see <https://www.sqlite.org/rescode.html>.
-fn of_sqlite(code: i32, message: &str, words: impl FnOnce() -> String) -> Verdict {
+fn of_sqlite(code: i32, message: &str, words: impl FnOnce() -> String) -> Option<Fault> {
     const CONSTRAINT_PRIMARYKEY: i32 = 1555;
     const CONSTRAINT_UNIQUE: i32 = 2067;
     match (code, code & 0xff) {
-        (CONSTRAINT_PRIMARYKEY | CONSTRAINT_UNIQUE, _) => Verdict::Duplicate,
+        (CONSTRAINT_PRIMARYKEY | CONSTRAINT_UNIQUE, _) => Some(Fault::Duplicate),
         // TOOBIG, CONSTRAINT, MISMATCH
-        (_, 18..=20) => Verdict::Row(words()),
+        (_, 18..=20) => Some(Fault::Certain(words())),
         // ERROR: a statement that doesn't fit the table, or what a function in a trigger said.
-        (_, 1)
-            if ["no such", "has no column", "no table"].iter().any(|no| message.contains(no)) =>
-        {
-            Verdict::Storage
+        (_, 1) => {
+            let of_the_table = ["no such", "has no column"];
+            let of_the_table = of_the_table.iter().any(|words| message.contains(words));
+            (!of_the_table).then(|| Fault::Likely(words()))
         }
-        (_, 1) => Verdict::Perhaps(words()),
-        _ => Verdict::Storage,
-    }
-}
-
-/// In the database's words.
-fn words(error: &sqlx::Error) -> String {
-    match error.as_database_error() {
-        // Both drivers print the number before the message.
-        Some(database) => format!("the database refuses the row: {database}"),
-        None => error.to_string(),
+        _ => None,
     }
 }
 
@@ -136,22 +124,22 @@ pub(super) fn storage_error(
 mod tests {
     use super::*;
 
-    fn mysql(number: u16, state: &str) -> Verdict {
+    fn mysql(number: u16, state: &str) -> Option<Fault> {
         of_mysql(number, state, String::new)
     }
 
-    fn row() -> Verdict {
-        Verdict::Row(String::new())
+    fn certain() -> Option<Fault> {
+        Some(Fault::Certain(String::new()))
     }
 
     #[test]
     fn a_row_is_blamed_only_for_what_it_holds() {
         for (number, state) in [(1406, "22001"), (1265, "01000"), (1366, "HY000"), (4025, "23000")]
         {
-            assert_eq!(mysql(number, state), row(), "{number}");
+            assert_eq!(mysql(number, state), certain(), "{number}");
         }
-        assert_eq!(mysql(9999, "22999"), row());
-        assert_eq!(mysql(1644, "45000"), row());
+        assert_eq!(mysql(9999, "22999"), certain());
+        assert_eq!(mysql(1644, "45000"), certain());
         for (number, state) in [
             (1205, "HY000"),
             (1213, "40001"),
@@ -163,22 +151,22 @@ mod tests {
             (1364, "HY000"),
             (9999, "08S01"),
         ] {
-            assert_eq!(mysql(number, state), Verdict::Storage, "{number}");
+            assert_eq!(mysql(number, state), None, "{number}");
         }
-        assert_eq!(mysql(1062, "23000"), Verdict::Duplicate);
-        assert_eq!(mysql(9999, "HY000"), Verdict::Perhaps(String::new()));
+        assert_eq!(mysql(1062, "23000"), Some(Fault::Duplicate));
+        assert_eq!(mysql(9999, "HY000"), Some(Fault::Likely(String::new())));
     }
 
     #[test]
     fn sqlite_too() {
         let sqlite = |code, message| of_sqlite(code, message, String::new);
-        assert_eq!(sqlite(1555, ""), Verdict::Duplicate);
-        assert_eq!(sqlite(275, ""), row());
-        assert_eq!(sqlite(18, ""), row());
+        assert_eq!(sqlite(1555, ""), Some(Fault::Duplicate));
+        assert_eq!(sqlite(275, ""), certain());
+        assert_eq!(sqlite(18, ""), certain());
         for code in [5, 261, 8, 10, 1034, 13, 14, 11, 26] {
-            assert_eq!(sqlite(code, ""), Verdict::Storage, "{code}");
+            assert_eq!(sqlite(code, ""), None, "{code}");
         }
-        assert_eq!(sqlite(1, "no such table: processed_events"), Verdict::Storage);
-        assert_eq!(sqlite(1, "malformed JSON"), Verdict::Perhaps(String::new()));
+        assert_eq!(sqlite(1, "no such table: processed_events"), None);
+        assert_eq!(sqlite(1, "malformed JSON"), Some(Fault::Likely(String::new())));
     }
 }
