@@ -224,6 +224,7 @@ impl Running {
             .arg(format!("--pid-file={}", inside("pid")))
             .arg(format!("--init-file={}", inside("users.sql")))
             .arg(format!("--log-error={}", inside("log")))
+            .arg(format!("--tmpdir={}", directory.display()))
             .arg(format!("--port={port}"))
             .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
             .args(["--innodb-flush-log-at-trx-commit=1", "--innodb-doublewrite=ON"])
@@ -275,6 +276,8 @@ fn install(directory: &Path) {
     let made = Command::new(program("mariadb-install-db"))
         .arg("--no-defaults")
         .arg(format!("--datadir={}", directory.join("data").display()))
+        // A server that starts removes the temporary tables of whoever else is using the directory.
+        .arg(format!("--tmpdir={}", directory.display()))
         .args(["--skip-test-db", "--skip-name-resolve"])
         .arg("--auth-root-authentication-method=normal")
         .args(as_root())
