@@ -157,7 +157,6 @@ impl StreamFamilies {
             accepted: self.accepted.with_label_values(of),
             rejected: self.rejected.with_label_values(of),
             late: self.late.with_label_values(of),
-            duplicate: self.duplicate.with_label_values(of),
             unknown_fields: self.unknown_fields.with_label_values(of),
             windows_committed: self.windows_committed.with_label_values(of),
             open_rows: self.open_rows.with_label_values(of),

@@ -75,8 +75,6 @@ pub struct StreamMetrics {
     pub rejected: IntCounter,
     /// Events before the start of the open window.
     pub late: IntCounter,
-    /// Events or requests known already.
-    pub duplicate: IntCounter,
     /// Fields that no column has.
     pub unknown_fields: IntCounter,
     /// Windows committed.

@@ -31,7 +31,6 @@ pub(super) fn table(
         processor: program.processor.clone(),
         quarantine: Quarantine::new(disk.clone(), data_dir, &stream, table::NAME),
         metrics: metrics.table.clone(),
-        stream_metrics: metrics.stream(&stream),
         storage: Arc::new(OpenSql { url, stream, timeout: config.timeout }),
         start,
     });

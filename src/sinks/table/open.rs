@@ -11,7 +11,7 @@ use super::worker::Work;
 use super::writer::Writer;
 use super::{Mark, NAME, OpenStorage, Processor, TableOptions, Validator};
 use crate::log::Position;
-use crate::metrics::{StreamMetrics, TableMetrics};
+use crate::metrics::TableMetrics;
 use crate::quarantine::Quarantine;
 use crate::sinks::{OpenSink, Sink, SinkError, StartFile};
 
@@ -37,8 +37,6 @@ pub struct Parts {
     pub quarantine: Quarantine,
     /// Of the pool.
     pub metrics: TableMetrics,
-    /// Of the stream.
-    pub stream_metrics: StreamMetrics,
 }
 
 /// Opens the table of a stream.
@@ -48,7 +46,6 @@ pub struct Table {
     start: StartFile,
     quarantine: Quarantine,
     metrics: TableMetrics,
-    stream_metrics: StreamMetrics,
     pool: Arc<Pool>,
     /// Lives as long as a writer does. There is never more than one: it writes to quarantine.
     writer: Mutex<Weak<()>>,
@@ -65,12 +62,11 @@ impl Table {
             start,
             quarantine,
             metrics,
-            stream_metrics,
         } = parts;
         let work = Work { validator, processor };
         let pool = Arc::new(Pool::new(options, work, metrics.clone()));
         let writer = Mutex::default();
-        Self { storage, start, quarantine, metrics, stream_metrics, pool, writer }
+        Self { storage, start, quarantine, metrics, pool, writer }
     }
 
     /// Makes sure that the writer of the sink before has ended. A new one begins with what the
@@ -155,7 +151,6 @@ impl OpenSink for Table {
             storage,
             quarantine,
             mark,
-            metrics: self.stream_metrics.clone(),
         };
         thread::Builder::new()
             .name("table-writer".to_owned())

@@ -13,7 +13,6 @@ use std::time::Duration;
 use super::job::{Failure, Job};
 use super::tickets::{Ticket, Tickets};
 use super::{Inserted, Row, Storage};
-use crate::metrics::StreamMetrics;
 use crate::quarantine::{QuarantineFile, Record, Stage};
 use crate::sinks::{Mark, SinkError};
 
@@ -34,7 +33,6 @@ pub(super) struct Writer {
     pub quarantine: QuarantineFile,
     /// What the last commit left.
     pub mark: Mark,
-    pub metrics: StreamMetrics,
 }
 
 /// What is to be committed in one step.
@@ -129,7 +127,6 @@ impl Writer {
         self.mark.tally.duplicates += inserted.duplicates;
         self.mark.position = last.after;
         self.storage.commit(&self.mark)?;
-        self.metrics.duplicate.inc_by(inserted.duplicates);
         self.tickets.committed(self.mark, &tickets);
         Ok(())
     }
