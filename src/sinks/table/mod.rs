@@ -42,6 +42,8 @@ mod sink;
 pub mod sql;
 mod standard;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod tickets;
 mod worker;
 mod writer;

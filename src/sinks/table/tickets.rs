@@ -147,12 +147,14 @@ impl Tickets {
         if state.ended.is_some() { None } else { state.waiting.pop_front() }
     }
 
-    /// Tickets are committed, and the last of them has left `mark`.
-    pub(super) fn committed(&self, mark: Mark, tickets: &[Ticket]) {
+    /// Tickets are committed, and the last of them has left `mark`. They wait no more when the sink is
+    /// told.
+    pub(super) fn committed(&self, mark: Mark, tickets: Vec<Ticket>) {
         let mut state = self.state();
         state.committed = mark;
         state.tickets -= tickets.len();
-        for (jobs, bytes) in tickets.iter().map(Ticket::weight) {
+        for ticket in tickets {
+            let (jobs, bytes) = ticket.weight();
             state.jobs -= jobs;
             state.bytes -= bytes;
         }

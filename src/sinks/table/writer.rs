@@ -127,7 +127,7 @@ impl Writer {
         self.mark.tally.duplicates += inserted.duplicates;
         self.mark.position = last.after;
         self.storage.commit(&self.mark)?;
-        self.tickets.committed(self.mark, &tickets);
+        self.tickets.committed(self.mark, tickets);
         Ok(())
     }
 
