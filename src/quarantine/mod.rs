@@ -21,6 +21,8 @@ mod file;
 mod raw;
 mod record;
 mod records;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

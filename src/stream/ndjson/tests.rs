@@ -432,3 +432,27 @@ fn bare_cells_are_those_that_csv_need_not_quote() {
     let object = r#"{"at":0,"s":"\t","o":{"a":1}}"#;
     assert_eq!(bare(object), [Some(true), Some(true), Some(false)]);
 }
+
+#[test]
+fn the_raw_line_of_every_row_is_found() {
+    let lines =
+        "\u{feff}{\"at\":0,\"s\":\"a\"}\r\n\n{\"at\":1,\"s\":\"b\\n\"}\n \n{\"s\":\"\",\"at\":2}";
+    let rows = rows(&decoder(&[("at", "timestamp"), ("s", "string?")]), lines);
+    let raw = |row| std::str::from_utf8(rows.raw_line(row)).unwrap();
+    assert_eq!(raw(0), r#"{"at":0,"s":"a"}"#);
+    assert_eq!(raw(1), r#"{"at":1,"s":"b\n"}"#);
+    assert_eq!(raw(2), r#"{"s":"","at":2}"#);
+}
+
+#[test]
+fn the_raw_line_of_a_row_that_holds_nothing_of_its_own_is_counted() {
+    let schema: Schema = serde_json::from_value(serde_json::json!({
+        "time": 0,
+        "columns": [{"name": "at", "type": "timestamp", "made": "arrival"}],
+    }))
+    .unwrap();
+    let decoder = Decoder::new(Arc::new(schema), UnknownFields::Ignore, DecodeLimits::OPEN);
+    let rows = rows(&decoder, "{}\n\n{\"x\":1}\n{ }\n");
+    let raw: Vec<_> = (0..3).map(|row| rows.raw_line(row)).collect();
+    assert_eq!(raw, [&b"{}"[..], b"{\"x\":1}", b"{ }"]);
+}
