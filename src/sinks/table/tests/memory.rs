@@ -154,9 +154,9 @@ impl Storage for Connection {
             true
         })?;
         self.commits += 1;
-        match committed {
-            true => Ok(()),
-            false => Err(StorageError::Unavailable("somebody else has committed".to_owned())),
+        if !committed {
+            return Err(StorageError::Unavailable("somebody else has committed".to_owned()));
         }
+        Ok(())
     }
 }

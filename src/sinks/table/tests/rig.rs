@@ -216,7 +216,7 @@ impl Rig {
     pub fn append_to(&mut self, stream: &str, lines: &[String]) {
         let (number, _) = self.log.stream(stream).unwrap();
         let request = self.log.begin(number);
-        let payload = Bytes::from(lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+        let payload = Bytes::from(lines.join("\n"));
         let schema = Arc::new(Schema::builtin(stream).unwrap());
         let decoder = Decoder::new(schema, UnknownFields::Ignore, DecodeLimits::OPEN);
         let (arrival, seed) = (request.arrival(), request.seed());
@@ -234,7 +234,7 @@ impl Rig {
     /// Steps until everything is applied, over all failures. How many there were.
     pub fn settle(&mut self) -> usize {
         let mut failures = 0;
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         loop {
             assert!(
                 Instant::now() < until,

@@ -168,7 +168,7 @@ fn too_many_events_that_hang_stop_the_sink_until_they_are_done() {
 #[test]
 fn dropping_the_sink_waits_for_nobody() {
     let processor = Arc::new(Hangs::default());
-    let options = TableOptions { workers: 1, process_timeout: Duration::from_secs(60) };
+    let options = TableOptions { workers: 1, process_timeout: Duration::from_mins(1) };
     let mut rig = rig(options, processor.clone());
     let fate = |number| if number == 0 { Fate::Panics } else { Fate::Stored };
     let lines: Vec<_> =
