@@ -5,6 +5,7 @@
 //! decides: nothing is refused here. What it takes, the reference takes with the same result.
 
 mod token;
+mod tree;
 mod value;
 
 use super::columns::Columns;

@@ -5,7 +5,7 @@
 
 use serde_json::value::RawValue;
 
-use super::token;
+use super::{token, tree};
 use crate::stream::ColumnType;
 use crate::stream::ndjson::columns::Columns;
 use crate::stream::ndjson::nested;
@@ -154,12 +154,22 @@ fn literal_end(bytes: &[u8], at: usize, literal: &[u8]) -> Option<usize> {
     bytes.get(at..)?.starts_with(literal).then_some(at + literal.len())
 }
 
-/// The array or object at `at`, read by `serde_json`, no further than the line's end.
+/// The array or object at `at`, no further than the line's end.
+#[inline]
 fn nested_value(text: &str, at: usize, open: u8) -> Option<&str> {
-    let rest = text.as_bytes().get(at..)?;
-    if *rest.first()? != open || !matches!(open, b'{' | b'[') {
+    if *text.as_bytes().get(at)? != open || !matches!(open, b'{' | b'[') {
         return None;
     }
+    match tree::end(text.as_bytes(), at) {
+        Some(end) => text.get(at..end),
+        None => unusual_value(text, at),
+    }
+}
+
+/// The same, read by `serde_json`.
+#[cold]
+fn unusual_value(text: &str, at: usize) -> Option<&str> {
+    let rest = text.as_bytes().get(at..)?;
     let line_bytes = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
     let line = text.get(at..at + line_bytes)?;
     let mut values = serde_json::Deserializer::from_str(line).into_iter::<&RawValue>();
