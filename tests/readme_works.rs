@@ -124,7 +124,9 @@ impl Place {
         if !block.text.contains("yesterday") {
             assert!(!answer.contains("\"status\":4"), "README.md:{}: {answer}", block.line);
         }
-        if block.text.contains("--data-binary @examples") || block.text.contains("windows/close") {
+        if block.text.contains("/user/event") && block.text.contains("@examples")
+            || block.text.contains("windows/close")
+        {
             wait_for("the windows to be there", || self.settled(&before));
         }
         answer
@@ -194,6 +196,10 @@ fn what_the_readme_shows_works_in_its_order() {
     assert_eq!(rows("user-events-20240701-020304.csv"), 300);
     assert_eq!(rows("user-events-20240701-020804.csv"), 240);
     assert_eq!(rows("user-events-20240701-021304.csv"), 124);
+    // One event, then three, then two of them again beside another one without an id.
+    let stored = place.shell("curl -s http://127.0.0.1:8080/events").output().unwrap().stdout;
+    let stored: serde_json::Value = serde_json::from_slice(&stored).unwrap();
+    assert_eq!(stored["events"].as_array().map(Vec::len), Some(5), "{stored}");
 }
 
 #[test]

@@ -232,7 +232,6 @@ impl Running {
             .args(["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M"])
             .args(as_root())
             .args(arguments)
-            .env("TMPDIR", directory.join("tmp"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -274,8 +273,6 @@ fn reaper(server: u32, directory: &Path) -> Child {
 
 /// Makes a data directory, and the statements that make [`USER`] when a server starts.
 fn install(directory: &Path) {
-    // A server that starts removes all temporary tables from there, other servers' as well.
-    std::fs::create_dir(directory.join("tmp")).unwrap();
     let made = Command::new(program("mariadb-install-db"))
         .arg("--no-defaults")
         .arg(format!("--datadir={}", directory.join("data").display()))
@@ -284,7 +281,6 @@ fn install(directory: &Path) {
         .args(["--skip-test-db", "--skip-name-resolve"])
         .arg("--auth-root-authentication-method=normal")
         .args(as_root())
-        .env("TMPDIR", directory.join("tmp"))
         .output()
         .unwrap();
     let told = || {
