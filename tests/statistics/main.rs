@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
+#[path = "../harness/mod.rs"]
 mod harness;
+mod table;
 
 use std::time::{Duration, Instant};
 
