@@ -54,15 +54,7 @@ pub struct Table {
 impl Table {
     /// A table made of `parts`. Nothing is opened and no thread started yet.
     pub fn new(parts: Parts) -> Self {
-        let Parts {
-            options,
-            validator,
-            processor,
-            storage,
-            start,
-            quarantine,
-            metrics,
-        } = parts;
+        let Parts { options, validator, processor, storage, start, quarantine, metrics } = parts;
         let work = Work { validator, processor };
         let pool = Arc::new(Pool::new(options, work, metrics.clone()));
         let writer = Mutex::default();
@@ -146,12 +138,7 @@ impl OpenSink for Table {
             self.start.store(mark)?;
         }
         let tickets = Arc::new(Tickets::new(mark));
-        let writer = Writer {
-            tickets: Arc::clone(&tickets),
-            storage,
-            quarantine,
-            mark,
-        };
+        let writer = Writer { tickets: Arc::clone(&tickets), storage, quarantine, mark };
         thread::Builder::new()
             .name("table-writer".to_owned())
             .spawn(move || writer.run(alive))
