@@ -95,17 +95,17 @@ impl Job {
         Next::Event(next)
     }
 
-    /// Whether its event has been processed for longer than `limit`.
-    pub(super) fn is_overdue(&self, limit: Duration) -> bool {
-        self.progress().begun.is_some_and(|begun| begun.elapsed() >= limit)
+    /// When the event that is being processed was begun.
+    pub(super) fn begun(&self) -> Option<Instant> {
+        self.progress().begun
     }
 
-    /// Fails the event that is overdue, and takes the job from whoever processes it. The turn of
-    /// whoever goes on.
-    pub(super) fn take_over(&self, limit: Duration) -> Option<Turn> {
+    /// Fails the event that was `begun` then, which is longer ago than `limit` allows, and takes the
+    /// job from whoever processes it. The turn of whoever goes on; `None` if the event was finished a
+    /// moment ago.
+    pub(super) fn take_over(&self, begun: Instant, limit: Duration) -> Option<Turn> {
         let mut progress = self.progress();
-        // It may have been finished a moment ago.
-        if progress.begun.is_none_or(|begun| begun.elapsed() < limit) {
+        if progress.begun != Some(begun) {
             return None;
         }
         let reason = format!("it took longer than {limit:?} to process");

@@ -34,6 +34,7 @@ mod contained;
 mod event;
 mod job;
 mod normalise;
+mod observed;
 mod open;
 mod options;
 mod pool;

@@ -11,10 +11,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::TableOptions;
 use super::job::{Job, Next, Turn};
+use super::observed::Observed;
 use super::worker::Work;
 use crate::metrics::TableMetrics;
 
@@ -59,7 +60,7 @@ struct State {
 #[derive(Debug)]
 struct Running {
     job: Arc<Job>,
-    turn: Turn,
+    observed: Observed,
 }
 
 impl Pool {
@@ -140,7 +141,7 @@ impl Shared {
             return None;
         }
         let job = state.waiting.pop_front()?;
-        state.running.push(Running { job: Arc::clone(&job), turn: Turn::default() });
+        state.running.push(Running { job: Arc::clone(&job), observed: Observed::default() });
         self.metrics.active_workers.inc();
         if state.watchdog_sleeps {
             state.watchdog_sleeps = false;
@@ -161,6 +162,7 @@ impl Shared {
     fn watch(self: &Arc<Self>) {
         let look = (self.options.process_timeout / 8).clamp(LOOK_MIN, LOOK_MAX);
         let mut state = self.state();
+        let mut last_look = Instant::now();
         while !state.closed {
             state.watchdog_sleeps = state.running.is_empty();
             state = if state.watchdog_sleeps {
@@ -169,25 +171,25 @@ impl Shared {
                 let waited = self.wake_watchdog.wait_timeout(state, look);
                 waited.unwrap_or_else(PoisonError::into_inner).0
             };
-            self.look_after(&mut state);
+            self.look_after(&mut state, last_look.elapsed(), look);
+            last_look = Instant::now();
         }
     }
 
     /// Takes jobs from workers who have been at one event for too long.
-    fn look_after(self: &Arc<Self>, state: &mut State) {
+    fn look_after(self: &Arc<Self>, state: &mut State, since_last: Duration, pause: Duration) {
         let limit = self.options.process_timeout;
         let State { running, abandoned, workers, .. } = state;
         running.retain_mut(|running| {
-            if !running.job.is_overdue(limit) {
-                return true;
-            }
+            let begun = running.job.begun();
+            let seen_for = running.observed.look(begun, since_last, pause);
+            let Some(begun) = begun.filter(|_| seen_for >= limit) else { return true };
             if *abandoned >= ABANDONED_MAX {
                 running.job.give_up(too_many_hang());
                 return true;
             }
-            let Some(turn) = running.job.take_over(limit) else { return true };
+            let Some(turn) = running.job.take_over(begun, limit) else { return true };
             *abandoned += 1;
-            running.turn = turn;
             let next = Some((Arc::clone(&running.job), turn));
             if let Err(error) = Self::spawn_worker(self, next) {
                 // The sink fails, and whoever opens it next makes the worker that is missing.

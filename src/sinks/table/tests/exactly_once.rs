@@ -1,12 +1,16 @@
 //! T1 to T4: whatever fails, every event comes to exactly one thing, in the order of the log.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 
 use super::memory::Faults;
-use super::rig::{Fate, Rig, id, line, options};
+use super::rig::{Fate, Rig, Scripted as Doer, id, line, options};
 use crate::sinks::Tally;
+use crate::sinks::runner::Step;
+use crate::sinks::table::{Event, Processed, Processor, Refused, StandardProcessor};
 
 /// An event of a test.
 #[derive(Clone, Debug)]
@@ -170,4 +174,40 @@ fn small_requests_are_committed_together() {
     rig.settle();
     assert_eq!(rig.stored(), (0..200).collect::<Vec<_>>());
     assert_eq!(rig.database.commits(), 1);
+}
+
+/// Refuses an event the first time it sees it: as processors do that look something up elsewhere.
+#[derive(Debug, Default)]
+struct ChangesItsMind(AtomicBool);
+
+impl Processor for ChangesItsMind {
+    fn process(&self, event: &Event<'_>) -> Result<Processed, Refused> {
+        if event.user_id == Some(Fate::RefusedByProcessor.user())
+            && !self.0.swap(true, Ordering::SeqCst)
+        {
+            return Err(Refused("not yet".to_owned()));
+        }
+        StandardProcessor.process(event)
+    }
+}
+
+/// T3: an event whose failure was never committed may be stored in the end, and then isn't in
+/// quarantine.
+#[test]
+fn an_event_is_not_in_quarantine_and_in_the_table() {
+    let processor = Arc::new(ChangesItsMind::default());
+    let mut rig = Rig::with(options(1), processor, Arc::new(Doer { slow: false }));
+    rig.append(&[
+        line(id(0), Fate::Stored, 0),
+        line(id(1), Fate::RefusedByProcessor, 1),
+        line(id(2), Fate::Stored, 2),
+    ]);
+    // Opening, looking where it stands, inserting, and then the commit.
+    rig.database.set_faults(Faults { before: [4].into(), ..Faults::default() });
+    assert!(matches!(rig.runner.step(), Step::Failed(_)));
+    assert_eq!(rig.quarantined().len(), 1, "written before the commit that failed");
+    rig.settle();
+    assert_eq!(rig.stored(), [0, 1, 2]);
+    assert_eq!(rig.quarantined(), []);
+    assert_eq!(rig.database.mark().unwrap().tally, Tally::default());
 }

@@ -38,7 +38,8 @@ pub enum Fate {
 }
 
 impl Fate {
-    const fn user(self) -> &'static str {
+    /// Whom the event is of.
+    pub const fn user(self) -> &'static str {
         match self {
             Self::Stored => "anybody",
             Self::RefusedByValidator => "validator",
