@@ -33,6 +33,21 @@ fn a_log_without_events_for_the_table_is_let_go() {
     assert!(rig.database.commits() > 0, "the database first");
 }
 
+/// The database first, always.
+#[test]
+fn the_floor_stays_where_the_database_does_not_follow() {
+    let mut rig = Rig::new(options(1));
+    rig.append(&lines(0..3, Fate::Stored));
+    rig.settle();
+    let floor = rig.floor();
+    let usage = r#"{"transaction_id":"t","customer_id":"c","event_type":"e","timestamp":0}"#;
+    rig.append_to("usage", &[usage.to_owned()]);
+    rig.settle();
+    rig.database.set_away(true);
+    rig.runner.finish();
+    assert_eq!(rig.floor(), floor);
+}
+
 #[test]
 fn while_the_database_is_away_the_log_is_kept_and_then_it_catches_up() {
     let mut rig = Rig::new(options(2));

@@ -145,6 +145,37 @@ fn an_event_that_hangs_fails_and_the_rest_of_its_batch_goes_on() {
     assert_eq!((rig.stored().len(), rig.quarantined().len()), (19, 2));
 }
 
+/// Comes to an end with the first event only when somebody else is at the second one already.
+#[derive(Debug, Default)]
+struct Late {
+    second_begun: Hangs,
+}
+
+impl Processor for Late {
+    fn process(&self, event: &Event<'_>) -> Result<Processed, Refused> {
+        if event.user_id == Some(Fate::Panics.user()) {
+            return self.second_begun.process(event);
+        }
+        self.second_begun.let_go();
+        while self.second_begun.hanging.load(Ordering::SeqCst) > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // For the one who comes late to put down what nobody wants any more.
+        std::thread::sleep(SHORT / 2);
+        StandardProcessor.process(event)
+    }
+}
+
+#[test]
+fn what_comes_late_is_discarded_while_others_go_on() {
+    let mut rig =
+        rig(TableOptions { workers: 2, process_timeout: 2 * SHORT }, Arc::new(Late::default()));
+    rig.append(&[line(id(0), Fate::Panics, 0), line(id(1), Fate::Stored, 1)]);
+    assert_eq!(rig.settle(), 0);
+    assert_eq!(rig.stored(), [1]);
+    assert_eq!(rig.quarantined().len(), 1);
+}
+
 #[test]
 fn too_many_events_that_hang_stop_the_sink_until_they_are_done() {
     let (processor, mut rig) = hanging(4);
