@@ -85,7 +85,7 @@ impl Job {
             return Next::TakenOver;
         }
         let next = progress.outcomes.len();
-        if next == self.batch.len() || self.is_cancelled() {
+        if next >= self.batch.len() || self.is_cancelled() {
             progress.begun = None;
             progress.is_done = true;
             self.done.notify_all();
