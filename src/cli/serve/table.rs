@@ -1,17 +1,15 @@
 //! The table as the daemon runs it: its database, and who processes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::cli::Program;
 use crate::config::Config;
 use crate::disk::Disk;
-use crate::log::LogId;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
 use crate::sinks::StartFile;
-use crate::sinks::table::sql::{self, DatabaseUrl, Scope, TableReader};
-use crate::sinks::table::{self, OpenStorage, Parts, Storage, StorageError, Table, TableOptions};
+use crate::sinks::table::sql::{OpenSql, TableReader};
+use crate::sinks::table::{self, Parts, Table, TableOptions};
 
 /// Makes the table sink of a data directory, and what reads its rows.
 pub(super) fn table(
@@ -35,19 +33,4 @@ pub(super) fn table(
         start,
     });
     (sink, reader)
-}
-
-/// Opens the database.
-#[derive(Debug)]
-struct OpenSql {
-    url: DatabaseUrl,
-    stream: String,
-    timeout: Duration,
-}
-
-impl OpenStorage for OpenSql {
-    fn open(&self, log: LogId) -> Result<Box<dyn Storage>, StorageError> {
-        let scope = Scope { log, stream: self.stream.clone() };
-        sql::open(&self.url, &scope, self.timeout)
-    }
 }
