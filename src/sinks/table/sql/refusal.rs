@@ -128,18 +128,16 @@ mod tests {
         of_mysql(number, state, String::new)
     }
 
-    fn certain() -> Option<Fault> {
-        Some(Fault::Certain(String::new()))
-    }
+    const CERTAIN: Option<Fault> = Some(Fault::Certain(String::new()));
 
     #[test]
     fn a_row_is_blamed_only_for_what_it_holds() {
         for (number, state) in [(1406, "22001"), (1265, "01000"), (1366, "HY000"), (4025, "23000")]
         {
-            assert_eq!(mysql(number, state), certain(), "{number}");
+            assert_eq!(mysql(number, state), CERTAIN, "{number}");
         }
-        assert_eq!(mysql(9999, "22999"), certain());
-        assert_eq!(mysql(1644, "45000"), certain());
+        assert_eq!(mysql(9999, "22999"), CERTAIN);
+        assert_eq!(mysql(1644, "45000"), CERTAIN);
         for (number, state) in [
             (1205, "HY000"),
             (1213, "40001"),
@@ -161,8 +159,8 @@ mod tests {
     fn sqlite_too() {
         let sqlite = |code, message| of_sqlite(code, message, String::new);
         assert_eq!(sqlite(1555, ""), Some(Fault::Duplicate));
-        assert_eq!(sqlite(275, ""), certain());
-        assert_eq!(sqlite(18, ""), certain());
+        assert_eq!(sqlite(275, ""), CERTAIN);
+        assert_eq!(sqlite(18, ""), CERTAIN);
         for code in [5, 261, 8, 10, 1034, 13, 14, 11, 26] {
             assert_eq!(sqlite(code, ""), None, "{code}");
         }
