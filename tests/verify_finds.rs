@@ -8,13 +8,26 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use harness::{Daemon, run, user_events};
+use harness::sql::Sql;
+use harness::{Daemon, position, run, user_events};
 
-/// A data directory with two committed windows and an open one, its daemon stopped.
+const TABLE: &str = "table/events.sqlite";
+
+/// A data directory with two committed windows and an open one, a table of 200 rows, and an event in
+/// quarantine; its daemon stopped.
 fn data() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path());
     daemon.ingest("user-events", user_events(0, 700));
+    let event = |user| format!(r#"{{"type":"user_action","source":"web","user_id":"{user}"}}"#);
+    let at = position(&daemon.post("/v1/streams/events", (event("good") + "\n").repeat(200)));
+    assert_eq!(daemon.get(&format!("/events?position={at}")).status, 200);
+    Sql::sqlite(&dir.path().join(TABLE)).execute(
+        "CREATE TRIGGER refusing BEFORE INSERT ON processed_events WHEN NEW.user_id = 'bad'
+         BEGIN SELECT RAISE(ABORT, 'no'); END",
+    );
+    let at = position(&daemon.post("/v1/streams/events", event("bad")));
+    assert_eq!(daemon.get(&format!("/events?position={at}")).status, 200);
     assert!(daemon.stop().success());
     assert_eq!(verify(dir.path(), &["--strict"]).0, 0);
     dir
@@ -61,6 +74,9 @@ fn one_bit_in_any_kind_of_file_is_found() {
         (window(data.path(), "user-events-20240701-021304.csv.open"), 100),
         (window(data.path(), "manifest.ndjson"), 60),
         (window(data.path(), "checkpoint.json"), 20),
+        (data.path().join("quarantine/events/table.ndjson"), 100),
+        // The header of a page, which says what kind it is: SQLite has no checksum for what is in it.
+        (data.path().join(TABLE), 2 * 4096),
         (segment, 5000),
     ] {
         flip(&path, offset);
@@ -68,7 +84,7 @@ fn one_bit_in_any_kind_of_file_is_found() {
         assert_eq!(code, 1, "{}: {list}", path.display());
         let name = path.file_name().unwrap().to_str().unwrap();
         let told = list.lines().filter(|line| line.starts_with("DAMAGED: ") && line.contains(name));
-        assert_eq!(told.count(), 1, "{name}: {list}");
+        assert!(told.count() >= 1, "{name}: {list}");
         flip(&path, offset);
         assert_eq!(verify(data.path(), &[]).0, 0, "{}", path.display());
     }

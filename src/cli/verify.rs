@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
@@ -9,7 +10,12 @@ use clap::Args;
 use super::data::DataDir;
 use crate::config::Size;
 use crate::log::verify::{Verified, verify};
+use crate::quarantine::Quarantine;
+use crate::sinks::table::{self, sql};
 use crate::sinks::windows;
+
+/// How long the table waits for a daemon that is writing to it.
+const TABLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Arguments of `windrow verify`.
 #[derive(Args, Debug)]
@@ -20,7 +26,7 @@ pub struct Arguments {
     strict: bool,
 }
 
-/// Verifies the log and every stream's windows. The list of what differs goes to `out`; the error
+/// Verifies the log, every stream's windows, the embedded table and quarantine. The list of what differs goes to `out`; the error
 /// only says that there is one.
 pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyhow::Result<()> {
     let mut report = Report { out, told: HashSet::new(), failures: 0 };
@@ -28,6 +34,8 @@ pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyho
     for stream in data.streams_with_windows()? {
         windows(&stream, data, arguments.strict, &mut report)?;
     }
+    table(data, &mut report)?;
+    quarantine(data, &mut report)?;
     match report.failures {
         0 => Ok(()),
         1 => bail!("1 thing is not as it was written; see the list"),
@@ -123,5 +131,37 @@ fn windows(
         "windows of {stream}: {files} committed files, {rows} rows, {} read",
         Size(bytes).rounded()
     )?;
+    Ok(())
+}
+
+/// Verifies the table, if it is in the data directory: a server's is the server's to check.
+fn table(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<()> {
+    let path = table::embedded_file(&data.path);
+    if !path.exists() {
+        return Ok(());
+    }
+    let sql::Verified { rows, findings } = sql::verify(&path, TABLE_TIMEOUT)?;
+    if findings.is_empty() {
+        writeln!(report.out, "table of {}: {rows} rows", table::STREAM)?;
+    }
+    for finding in findings {
+        report.damaged(format!("{}: {finding}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Verifies every line of quarantine.
+fn quarantine(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<()> {
+    for quarantine in Quarantine::all(&data.disk, &data.path)? {
+        let Some(records) = quarantine.records()? else { continue };
+        let mut events = 0_u64;
+        for record in records.iter() {
+            match record {
+                Ok(_) => events += 1,
+                Err(error) => report.damaged(error.to_string())?,
+            }
+        }
+        writeln!(report.out, "{}: {events} events", quarantine.path().display())?;
+    }
     Ok(())
 }

@@ -55,6 +55,19 @@ impl Quarantine {
         Self { disk, path }
     }
 
+    /// All files of all streams in a data directory, in order of their names.
+    pub fn all(disk: &Arc<dyn Disk>, data_dir: &Path) -> Result<Vec<Self>, QuarantineError> {
+        let mut all = Vec::new();
+        let dir = data_dir.join(QUARANTINE_DIR);
+        for stream in names(disk.as_ref(), &dir)? {
+            let dir = dir.join(stream);
+            let files = names(disk.as_ref(), &dir)?.into_iter().map(|name| dir.join(name));
+            let files = files.filter(|path| path.extension().is_some_and(|it| it == "ndjson"));
+            all.extend(files.map(|path| Self { disk: Arc::clone(disk), path }));
+        }
+        Ok(all)
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -69,4 +82,14 @@ impl Quarantine {
                 .map_err(QuarantineError::io("opening", &self.path)),
         }
     }
+}
+
+/// What is in a directory, in order; nothing if there is none.
+fn names(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, QuarantineError> {
+    let mut names = match disk.read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        other => other.map_err(QuarantineError::io("listing", dir))?,
+    };
+    names.sort_unstable();
+    Ok(names)
 }

@@ -28,6 +28,8 @@
 //! traits [`Validator`], [`Processor`] and [`Storage`] are where a program that embeds windrow puts
 //! its own.
 
+use std::path::{Path, PathBuf};
+
 mod batch;
 mod columns;
 mod contained;
@@ -68,6 +70,11 @@ pub const DIR: &str = "table";
 const FILE: &str = "events.sqlite";
 
 /// The database that is used where none is configured.
-pub fn embedded(data_dir: &std::path::Path) -> sql::DatabaseUrl {
-    sql::DatabaseUrl::Sqlite(data_dir.join(DIR).join(FILE))
+pub fn embedded(data_dir: &Path) -> sql::DatabaseUrl {
+    sql::DatabaseUrl::Sqlite(embedded_file(data_dir))
+}
+
+/// Its file.
+pub fn embedded_file(data_dir: &Path) -> PathBuf {
+    data_dir.join(DIR).join(FILE)
 }

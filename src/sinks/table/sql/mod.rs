@@ -31,6 +31,7 @@ mod sqlite_shape;
 mod storage;
 mod tables;
 mod url;
+mod verify;
 mod warned;
 
 pub use position::Scope;
@@ -38,3 +39,4 @@ pub use reader::{Listing, Order, Query, StoredEvent, TableReader};
 pub use server::Server;
 pub use storage::{OpenSql, open};
 pub use url::{DatabaseUrl, UrlError};
+pub use verify::{Verified, verify};
