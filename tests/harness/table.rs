@@ -350,14 +350,20 @@ impl Daemon {
         self.wait_for_table(&position);
     }
 
-    /// Waits until the table has done with everything up to `position`.
+    /// Waits until the table has done with everything up to `position`, for as long as it gets on.
     pub fn wait_for_table(&self, position: &str) {
         let path = format!("/events?limit=1&position={}", encoded(position));
-        let end = Instant::now() + PATIENCE;
+        let mut end = Instant::now() + PATIENCE;
+        let mut seen = None;
         loop {
             let answer = self.get(&path);
             if answer.status == 200 {
                 return;
+            }
+            let at = self.table_health().1["position"].clone();
+            if seen.as_ref() != Some(&at) {
+                end = Instant::now() + PATIENCE;
+                seen = Some(at);
             }
             assert!(Instant::now() < end, "{}\n{}", answer.text(), self.log());
             std::thread::sleep(Duration::from_millis(20));
