@@ -30,6 +30,9 @@ use crate::time::Timestamp;
 const PASS_BYTES: usize = 16 << 20;
 /// The same, for a pass of many small requests.
 const PASS_ITEMS: u32 = 16 << 10;
+/// And for a pass into an output that is slow, such as a database far away: who waits for a position,
+/// or looks at the lag, sees it move.
+const PASS_TIME: Duration = Duration::from_millis(250);
 /// How long the runner rests after a pass that found something, for more to gather.
 const PAUSE: Duration = Duration::from_millis(2);
 /// How long it rests after a pass that found only other streams' requests.
@@ -247,6 +250,7 @@ impl Runner {
     /// Hands over what there is, up to the bounds of a pass.
     fn hand_over(&self, opened: &mut Opened) -> Result<Handed, SinkError> {
         let Opened { sink, reader, close_asked } = opened;
+        let begun = Instant::now();
         let mut bytes = 0;
         let mut handed = Handed {
             events: 0,
@@ -290,7 +294,8 @@ impl Runner {
                 Some(Item::Passed { position }) => sink.reached(&position)?,
             }
             handed.items += 1;
-            if bytes >= PASS_BYTES || handed.items >= PASS_ITEMS {
+            let long = bytes >= PASS_BYTES || handed.items >= PASS_ITEMS;
+            if long || begun.elapsed() >= PASS_TIME {
                 break;
             }
         }

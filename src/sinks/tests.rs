@@ -90,6 +90,8 @@ struct Remembering {
     medium: Arc<Mutex<Medium>>,
     /// So many of the next applications fail.
     failures: Arc<AtomicU32>,
+    /// How long applying takes.
+    takes: Duration,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -103,12 +105,14 @@ struct Medium {
 struct RememberingSink {
     medium: Arc<Mutex<Medium>>,
     failures: Arc<AtomicU32>,
+    takes: Duration,
     volatile: Medium,
 }
 
 impl Remembering {
     fn new(stream: &'static str) -> Self {
-        Self { stream, medium: Arc::default(), failures: Arc::default() }
+        let takes = Duration::ZERO;
+        Self { stream, medium: Arc::default(), failures: Arc::default(), takes }
     }
 }
 
@@ -132,6 +136,7 @@ impl OpenSink for Remembering {
         Ok(Box::new(RememberingSink {
             medium: Arc::clone(&self.medium),
             failures: Arc::clone(&self.failures),
+            takes: self.takes,
             volatile: medium.clone(),
         }))
     }
@@ -139,6 +144,7 @@ impl OpenSink for Remembering {
 
 impl Sink for RememberingSink {
     fn apply(&mut self, events: &Events<'_>) -> Result<(), SinkError> {
+        std::thread::sleep(self.takes);
         for row in events.from_row..events.rows.len() {
             let fails = |left: u32| left.checked_sub(1);
             if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
@@ -211,6 +217,20 @@ fn a_failure_goes_back_to_the_last_durable_position() {
     runner.finish();
     assert_eq!(numbers(&medium), [0, 1, 2, 3, 4, 5]);
     assert_eq!(medium.lock().unwrap().opened, 3);
+}
+
+#[test]
+fn a_slow_sink_is_seen_to_move_before_it_has_all() {
+    let mut rig = Rig::new();
+    let sink = Remembering { takes: Duration::from_millis(300), ..Remembering::new("a") };
+    let pair = Pair { sink: Arc::new(sink), start: rig.start_file("remembering", "a") };
+    let mut runner = rig.runner(&pair);
+    let commits = [0, 1, 2].map(|n| rig.append("a", n, 1));
+    assert_eq!(runner.step(), Step::More);
+    let end = rig.log.durable_end();
+    assert_eq!(runner.status().health(end).lag.events, 2);
+    assert_eq!(runner.step(), Step::More);
+    assert!((commits[0]..commits[2]).contains(&runner.status().applied()));
 }
 
 /// S1, S2: a new process goes on where the last one's checkpoint was.
