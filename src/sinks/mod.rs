@@ -17,6 +17,7 @@
 pub mod absent;
 mod backoff;
 mod figures;
+mod handed;
 mod mark;
 pub mod runner;
 mod sealed_file;

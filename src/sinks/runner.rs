@@ -18,21 +18,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::status::{Condition, Delay, PairStatus, Pass};
+use super::handed::Handed;
+use super::status::{Condition, PairStatus, Pass};
 use super::{Backoff, Events, Mark, OpenSink, Sink, SinkError, Tally};
 use crate::log::{Item, Log, Lsn, Position, ReadError, Reader, SpaceState};
 use crate::metrics::{Metrics, RecoveryMetrics, SinkMetrics};
 use crate::stream::StreamId;
 use crate::time::Timestamp;
 
-/// A pass ends after so many bytes of lines even if more is there, so that files are settled and the
-/// position published in between: some tens of milliseconds of work.
-const PASS_BYTES: usize = 16 << 20;
-/// The same, for a pass of many small requests.
-const PASS_ITEMS: u32 = 16 << 10;
-/// And for a pass into an output that is slow, such as a database far away: who waits for a position,
-/// or looks at the lag, sees it move.
-const PASS_TIME: Duration = Duration::from_millis(250);
 /// How long the runner rests after a pass that found something, for more to gather.
 const PAUSE: Duration = Duration::from_millis(2);
 /// How long it rests after a pass that found only other streams' requests.
@@ -250,16 +243,7 @@ impl Runner {
     /// Hands over what there is, up to the bounds of a pass.
     fn hand_over(&self, opened: &mut Opened) -> Result<Handed, SinkError> {
         let Opened { sink, reader, close_asked } = opened;
-        let begun = Instant::now();
-        let mut bytes = 0;
-        let mut handed = Handed {
-            events: 0,
-            arrivals_nanos: 0,
-            items: 0,
-            arrival: None,
-            at_end: false,
-            read_to: reader.read_to(),
-        };
+        let mut handed = Handed::nothing(reader.read_to());
         loop {
             let item = reader.next().map_err(|error| read_error(&self.log, &error))?;
             match item {
@@ -269,12 +253,7 @@ impl Runner {
                     break;
                 }
                 Some(Item::Events(events)) => {
-                    let count = (events.rows.len() - events.from_row) as u64;
-                    handed.events += count;
-                    handed.arrivals_nanos +=
-                        i128::from(count) * i128::from(events.arrival.as_nanos());
-                    bytes += events.rows.payload().len();
-                    handed.arrival = Some(events.arrival);
+                    let count = handed.take(&events);
                     sink.apply(&Events::from(&events))?;
                     if events.commit < self.log.opened_at() {
                         self.recovery.replayed_events.inc_by(count);
@@ -294,8 +273,7 @@ impl Runner {
                 Some(Item::Passed { position }) => sink.reached(&position)?,
             }
             handed.items += 1;
-            let long = bytes >= PASS_BYTES || handed.items >= PASS_ITEMS;
-            if long || begun.elapsed() >= PASS_TIME {
+            if handed.is_long() {
                 break;
             }
         }
@@ -387,29 +365,6 @@ impl Runner {
 
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::Acquire)
-    }
-}
-
-/// What was handed over in a pass.
-#[derive(Debug)]
-struct Handed {
-    events: u64,
-    /// The sum of their arrival times.
-    arrivals_nanos: i128,
-    items: u32,
-    /// Of the newest request.
-    arrival: Option<Timestamp>,
-    /// Nothing more was durable.
-    at_end: bool,
-    read_to: Lsn,
-}
-
-impl Handed {
-    /// How long the events took if they are applied at `now`. A clock that was set back makes nobody
-    /// quicker than at once.
-    fn delay(&self, now: Timestamp) -> Delay {
-        let nanos = i128::from(self.events) * i128::from(now.as_nanos()) - self.arrivals_nanos;
-        Delay { events: self.events, seconds: nanos.max(0) as f64 / 1e9 }
     }
 }
 
