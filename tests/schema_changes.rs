@@ -123,6 +123,21 @@ fn lines_are_decoded_by_the_schema_they_were_accepted_under() {
     daemon.outputs("orders").assert_agree();
 }
 
+/// Its sink begins where the log ends, and not where this process would have written.
+#[test]
+fn a_new_stream_does_not_keep_a_daemon_from_starting_that_wrote_nothing_since() {
+    let place = Place::new();
+    let daemon = place.start(ORDERS);
+    daemon.ingest("orders", order(0, r#""total":1.10"#));
+    daemon.stop();
+    for end in [Daemon::kill, |daemon: Daemon| assert!(daemon.stop().success())] {
+        end(place.start(&format!("{ORDERS}{WAITING}")));
+    }
+    let daemon = place.start(&format!("{ORDERS}{WAITING}"));
+    daemon.ingest("orders", order(1, r#""total":2.20"#));
+    assert_eq!(daemon.post("/v1/streams/waiting", order(0, r#""total":1"#)).status, 200);
+}
+
 #[test]
 fn a_removed_stream_with_waiting_data_is_refused_unless_discarded() {
     let place = Place::new();

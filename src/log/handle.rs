@@ -39,6 +39,7 @@ pub(super) struct Shared {
     pub options: LogOptions,
     pub id: LogId,
     pub opened_at: Lsn,
+    pub recovered_end: Lsn,
     pub streams: Streams,
     pub event_counts: EventCounts,
     pub clock: ArrivalClock,
@@ -104,6 +105,12 @@ impl Log {
     /// no commit are aborted.
     pub fn opened_at(&self) -> Lsn {
         self.shared.opened_at
+    }
+
+    /// Where the log ended when it was opened. What claims to have read further before that has read
+    /// another log, or this one as it went on where its directory was copied from.
+    pub fn recovered_end(&self) -> Lsn {
+        self.shared.recovered_end
     }
 
     /// The end of the last synced batch.

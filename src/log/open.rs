@@ -228,6 +228,7 @@ impl Settled {
         let shared = Arc::new(Shared {
             id,
             opened_at: self.next_segment,
+            recovered_end: log_end.end,
             event_counts: EventCounts::new(&streams),
             streams,
             clock: ArrivalClock::new(floor),

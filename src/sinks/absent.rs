@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::start::StartFile;
 use super::{Events, Mark, OpenSink, Sink, SinkError};
-use crate::log::{Control, Position};
+use crate::log::{Control, Lsn, Position};
 
 /// Opens an absent sink.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl OpenSink for OpenAbsent {
         Ok(self.start.load()?.map(|mark| mark.position))
     }
 
-    fn open(&self, start: Position) -> Result<Box<dyn Sink>, SinkError> {
+    fn open(&self, start: Position, _recovered_end: Lsn) -> Result<Box<dyn Sink>, SinkError> {
         let durable = self.start.load()?.unwrap_or(Mark::first(start));
         let start = self.start.clone();
         Ok(Box::new(Absent { sink: self.sink, start, durable, reached: durable.position }))

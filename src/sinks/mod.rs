@@ -121,8 +121,10 @@ pub trait OpenSink: Send + Sync + std::fmt::Debug {
     /// which addresses checkpoints hold. `None` when the sink has never run.
     fn stored_position(&self) -> Result<Option<Position>, SinkError>;
 
-    /// Opens it. `start` is where a sink that has never run begins.
-    fn open(&self, start: Position) -> Result<Box<dyn Sink>, SinkError>;
+    /// Opens it. `start` is where a sink that has never run begins. `recovered_end` is where the log
+    /// ended when this process opened it, for a sink whose state is elsewhere than in the data
+    /// directory: what it had by then can't be from further on.
+    fn open(&self, start: Position, recovered_end: Lsn) -> Result<Box<dyn Sink>, SinkError>;
 }
 
 /// Committed events of one request, decoded, all from one frame.

@@ -282,7 +282,7 @@ impl Runner {
     }
 
     fn open(&mut self) -> Result<Opened, SinkError> {
-        let sink = self.sink.open(self.start)?;
+        let sink = self.sink.open(self.start, self.log.recovered_end())?;
         let durable = sink.durable();
         let reader =
             self.log.reader(self.stream, durable).map_err(|error| read_error(&self.log, &error))?;

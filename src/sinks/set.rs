@@ -61,7 +61,8 @@ impl Pair {
             self.start.make_durable()?;
             return Ok(mark);
         }
-        let mark = Mark::first(Position::at(log.id(), log.opened_at()));
+        // Not where this process may write: if it never does, the log doesn't reach that far.
+        let mark = Mark::first(Position::at(log.id(), log.recovered_end()));
         self.start.store(mark)?;
         Ok(mark)
     }

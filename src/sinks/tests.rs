@@ -129,7 +129,7 @@ impl OpenSink for Remembering {
         Ok(self.medium.lock().unwrap().position)
     }
 
-    fn open(&self, start: Position) -> Result<Box<dyn Sink>, SinkError> {
+    fn open(&self, start: Position, _recovered_end: Lsn) -> Result<Box<dyn Sink>, SinkError> {
         let mut medium = self.medium.lock().unwrap();
         medium.opened += 1;
         medium.position = medium.position.or(Some(start));

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::harness::run;
-use crate::harness::table::{Counts, Event, Rig, events, in_both_databases};
+use crate::harness::sql::Sql;
+use crate::harness::table::{Counts, Event, Rig, events, in_both_databases, lines};
+use crate::harness::{Daemon, PATIENCE, position, run};
 
 in_both_databases![
     a_dropped_table_is_made_again_and_what_follows_goes_into_it,
@@ -76,4 +77,60 @@ fn replay(data: &Path) {
     let output = run(&["replay", "--sink", "table", "--data-dir", data.to_str().unwrap()]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// The log of a restored directory goes on where the database has other events already.
+#[test]
+fn a_data_directory_older_than_its_database_stores_nothing_until_it_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, backup) = (place.path().join("data"), place.path().join("backup"));
+    let file = place.path().join("elsewhere.sqlite");
+    let url = format!("sqlite:{}", file.display());
+    let start = || Daemon::start_with(&data, &["--table-url", &url]);
+    let store = |daemon: &Daemon, numbers| {
+        let at = position(&daemon.post("/v1/streams/events", lines(&events(numbers))));
+        assert_eq!(daemon.get(&format!("/events?position={at}")).status, 200, "{}", daemon.log());
+    };
+    let count = || Sql::sqlite(&file).count("SELECT COUNT(*) FROM processed_events");
+
+    let daemon = start();
+    store(&daemon, 0..3);
+    assert_eq!(daemon.stop().code(), Some(0));
+    copy(&data, &backup);
+    let daemon = start();
+    store(&daemon, 3..13);
+    assert_eq!(daemon.stop().code(), Some(0));
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&backup, &data);
+
+    let daemon = start();
+    let end = std::time::Instant::now() + PATIENCE;
+    let told = loop {
+        let health = daemon.get("/health").json();
+        let table = health["sinks"].as_array().unwrap().iter().find(|it| it["sink"] == "table");
+        if table.is_some_and(|table| table["status"] == "damaged") {
+            break table.unwrap()["error"].as_str().unwrap().to_owned();
+        }
+        assert!(std::time::Instant::now() < end, "{health}");
+    };
+    assert!(told.contains("older than the database") && told.contains("windrow replay"), "{told}");
+    assert_eq!(
+        daemon.post("/v1/streams/events", lines(&events(13..17))).status,
+        200,
+        "it waits in the log"
+    );
+    assert_eq!(daemon.stop().code(), Some(0));
+    assert_eq!(count(), 13);
+
+    let replay = ["replay", "--sink", "table", "--table-url", &url, "--data-dir"];
+    let output = run(&[&replay[..], &[data.to_str().unwrap()]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let daemon = start();
+    store(&daemon, 17..18);
+    assert_eq!(count(), 18, "{}", daemon.log());
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = std::process::Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    assert!(copied.success());
 }

@@ -41,6 +41,7 @@ mod open;
 mod options;
 mod pool;
 mod processor;
+mod reach;
 mod sink;
 pub mod sql;
 mod standard;

@@ -5,12 +5,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::pool::Pool;
+use super::reach::Reach;
 use super::sink::{Floor, TableSink};
 use super::tickets::Tickets;
 use super::worker::Work;
 use super::writer::Writer;
 use super::{Mark, NAME, OpenStorage, Processor, TableOptions, Validator};
-use crate::log::Position;
+use crate::log::{Lsn, Position};
 use crate::metrics::TableMetrics;
 use crate::quarantine::Quarantine;
 use crate::sinks::{OpenSink, Sink, SinkError, StartFile};
@@ -47,6 +48,8 @@ pub struct Table {
     quarantine: Quarantine,
     metrics: TableMetrics,
     pool: Arc<Pool>,
+    /// How far this process can have brought the database.
+    reach: Arc<Reach>,
     /// Lives as long as a writer does. There is never more than one: it writes to quarantine.
     writer: Mutex<Weak<()>>,
 }
@@ -57,8 +60,8 @@ impl Table {
         let Parts { options, validator, processor, storage, start, quarantine, metrics } = parts;
         let work = Work { validator, processor };
         let pool = Arc::new(Pool::new(options, work, metrics.clone()));
-        let writer = Mutex::default();
-        Self { storage, start, quarantine, metrics, pool, writer }
+        let (reach, writer) = (Arc::default(), Mutex::default());
+        Self { storage, start, quarantine, metrics, pool, reach, writer }
     }
 
     /// Makes sure that the writer of the sink before has ended. A new one begins with what the
@@ -82,10 +85,11 @@ impl Table {
     }
 
     /// Where to go on: where the database stands, unless what it says is of another beginning.
-    fn begin(&self, floor: Mark, stored: Option<Mark>) -> Mark {
+    fn begin(&self, floor: Mark, stored: Option<Mark>) -> Result<Mark, SinkError> {
         let stream = self.stream();
-        match stored {
+        Ok(match stored {
             Some(stored) if stored.epoch == floor.epoch => {
+                self.check_history(&stored.position)?;
                 if stored.position.commit < floor.position.commit {
                     tracing::warn!(
                         stream,
@@ -108,7 +112,27 @@ impl Table {
                 }
                 floor
             }
+        })
+    }
+
+    /// Refuses to go on behind what this log doesn't hold. Its data directory was restored from a backup,
+    /// or a copy of it is in use: events that come now stand where the database has had others, and
+    /// would be taken for stored.
+    fn check_history(&self, stored: &Position) -> Result<(), SinkError> {
+        let (stands_at, reach) = (Reach::of(stored), self.reach.get());
+        if stands_at <= reach {
+            return Ok(());
         }
+        Err(SinkError::Damaged {
+            path: self.start.path(),
+            reason: format!(
+                "the database has events of this log up to LSN {stands_at}, but this log held them \
+                 only up to LSN {reach}: the data directory is older than the database, or another \
+                 windrow runs on a copy of it. Nothing is stored, and the log keeps what comes. Stop \
+                 windrow and run `windrow replay --sink table`: it adds what the table lacks, and \
+                 stores no id twice"
+            ),
+        })
     }
 }
 
@@ -126,19 +150,21 @@ impl OpenSink for Table {
         Ok(self.start.load()?.map(|mark| mark.position))
     }
 
-    fn open(&self, start: Position) -> Result<Box<dyn Sink>, SinkError> {
+    fn open(&self, start: Position, recovered_end: Lsn) -> Result<Box<dyn Sink>, SinkError> {
         let alive = self.new_writer()?;
+        self.reach.at_least(recovered_end);
         self.pool.make_ready().map_err(SinkError::Other)?;
         let floor = self.start.load()?.unwrap_or(Mark::first(start));
         let mut storage = self.storage.open(start.log)?;
-        let mark = self.begin(floor, storage.stored()?);
+        let mark = self.begin(floor, storage.stored()?)?;
         let quarantine = self.quarantine.open(&mark.position)?;
         if mark != floor {
             // The reader begins at the floor, and must not hand over what the database has.
             self.start.store(mark)?;
         }
         let tickets = Arc::new(Tickets::new(mark));
-        let writer = Writer { tickets: Arc::clone(&tickets), storage, quarantine, mark };
+        let reach = Arc::clone(&self.reach);
+        let writer = Writer { tickets: Arc::clone(&tickets), storage, quarantine, mark, reach };
         thread::Builder::new()
             .name("table-writer".to_owned())
             .spawn(move || writer.run(alive))

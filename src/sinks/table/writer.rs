@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::job::{Failure, Job};
+use super::reach::Reach;
 use super::tickets::{Ticket, Tickets};
 use super::{Inserted, Row, Storage};
 use crate::quarantine::{QuarantineFile, Record, Stage};
@@ -33,6 +34,7 @@ pub(super) struct Writer {
     pub quarantine: QuarantineFile,
     /// What the last commit left.
     pub mark: Mark,
+    pub reach: Arc<Reach>,
 }
 
 /// What is to be committed in one step.
@@ -126,6 +128,8 @@ impl Writer {
         self.mark.tally.failed += records.len() as u64;
         self.mark.tally.duplicates += inserted.duplicates;
         self.mark.position = last.after;
+        // Before, since a commit may succeed and its answer be lost.
+        self.reach.at_least(Reach::of(&self.mark.position));
         self.storage.commit(&self.mark)?;
         self.tickets.committed(self.mark, tickets);
         Ok(())

@@ -58,7 +58,7 @@ use self::shared::Shared;
 use self::sink::WindowsSink;
 use super::{OpenSink, Sink, SinkError};
 use crate::disk::Disk;
-use crate::log::Position;
+use crate::log::{Lsn, Position};
 use crate::metrics::StreamMetrics;
 
 pub use listing::{Listing, Page, listing};
@@ -135,7 +135,7 @@ impl OpenSink for Windows {
         position_at_rest(self.shared.disk.as_ref(), &self.shared.dir)
     }
 
-    fn open(&self, start: Position) -> Result<Box<dyn Sink>, SinkError> {
+    fn open(&self, start: Position, _recovered_end: Lsn) -> Result<Box<dyn Sink>, SinkError> {
         Ok(Box::new(WindowsSink::open(&self.shared, start)?))
     }
 }

@@ -207,7 +207,7 @@ fn dropping_the_sink_waits_for_nobody() {
     rig.append(&lines);
     let start = rig.floor().position;
     let (stream, _) = rig.log.stream("events").unwrap();
-    let mut sink = rig.table.open(start).unwrap();
+    let mut sink = rig.table.open(start, rig.log.recovered_end()).unwrap();
     let mut reader = rig.log.reader(stream, sink.durable()).unwrap();
     let events = loop {
         if let Item::Events(events) = reader.next().unwrap().unwrap() {
@@ -223,7 +223,7 @@ fn dropping_the_sink_waits_for_nobody() {
     let begun = Instant::now();
     drop(sink);
     assert!(begun.elapsed() < Duration::from_secs(5));
-    let sink = rig.table.open(start).unwrap();
+    let sink = rig.table.open(start, rig.log.recovered_end()).unwrap();
     assert_eq!(rig.metrics.queue_depth.get(), 0, "what was dropped doesn't wait");
     drop(sink);
     processor.let_go();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::harness::{DIR, History, Step, files, request, run, start};
 use crate::disk::{RealDisk, SimDisk};
+use crate::log::Lsn;
 use crate::metrics::Metrics;
 use crate::sinks::OpenSink;
 use crate::sinks::windows::{Keep, OnCommit, Page, Windows, WindowsOptions, listing};
@@ -88,7 +89,7 @@ fn a_command_is_called_for_each_file_until_it_succeeds() {
         dir = dir.path().display()
     );
     let windows = real(dir.path(), OnCommit::Command(format!("{command} && exit 1 || exit 0")));
-    let mut sink = windows.open(start()).unwrap();
+    let mut sink = windows.open(start(), Lsn::ZERO).unwrap();
     History::of(&script(2)).replay(sink.as_mut(), 1, 1).unwrap();
     let expected =
         "s-19700101-000000.csv\n3\n".repeat(2) + &"s-19700101-000000-2.csv\n3\n".repeat(2);
@@ -125,7 +126,7 @@ fn a_url_gets_the_record() {
     });
     let dir = tempfile::tempdir().unwrap();
     let windows = real(dir.path(), OnCommit::Url(url));
-    let mut sink = windows.open(start()).unwrap();
+    let mut sink = windows.open(start(), Lsn::ZERO).unwrap();
     History::of(&script(1)).replay(sink.as_mut(), 1, 1).unwrap();
     let requests = answered.join().unwrap();
     for request in requests {

@@ -207,7 +207,7 @@ pub fn windows(disk: &SimDisk, options: &WindowsOptions) -> Windows {
 
 /// Opens the sink and hands everything over.
 pub fn run(disk: &SimDisk, options: &WindowsOptions, history: &History) -> Result<(), SinkError> {
-    let mut sink = windows(disk, options).open(start())?;
+    let mut sink = windows(disk, options).open(start(), Lsn::ZERO)?;
     history.replay(sink.as_mut(), 2, 5)
 }
 

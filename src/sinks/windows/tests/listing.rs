@@ -41,7 +41,9 @@ fn pages_go_from_the_newest_to_the_oldest() {
 fn a_running_sink_lists_the_same() {
     let disk = disk();
     let windows = windows(&disk, &WindowsOptions::default());
-    let sink = crate::sinks::OpenSink::open(&windows, super::harness::start()).unwrap();
+    let sink =
+        crate::sinks::OpenSink::open(&windows, super::harness::start(), crate::log::Lsn::ZERO)
+            .unwrap();
     let live = serde_json::to_value(windows.listing(&Page::newest(9)).unwrap()).unwrap();
     let at_rest = listing(&disk, Path::new(DIR), "s", &Page::newest(9)).unwrap();
     assert_eq!(live, serde_json::to_value(at_rest).unwrap());

@@ -2,6 +2,7 @@
 
 use super::harness::{History, Step, files, path, records, request, run, windows};
 use crate::disk::SimDisk;
+use crate::log::Lsn;
 use crate::sinks::windows::WindowsOptions;
 use crate::sinks::{OpenSink, SinkError};
 
@@ -16,7 +17,7 @@ fn disk() -> SimDisk {
 }
 
 fn reopen(disk: &SimDisk) -> Result<(), SinkError> {
-    windows(disk, &WindowsOptions::default()).open(super::harness::start()).map(drop)
+    windows(disk, &WindowsOptions::default()).open(super::harness::start(), Lsn::ZERO).map(drop)
 }
 
 fn assert_damaged(result: Result<(), SinkError>, file: &str, context: &str) {
@@ -97,7 +98,7 @@ fn a_checkpoint_of_another_log_is_refused() {
     let disk = disk();
     let mut start = super::harness::start();
     start.log = crate::log::LogId([8; 16]);
-    let opened = windows(&disk, &WindowsOptions::default()).open(start).map(drop);
+    let opened = windows(&disk, &WindowsOptions::default()).open(start, Lsn::ZERO).map(drop);
     assert_damaged(opened, "s", "another log");
 }
 
@@ -106,7 +107,7 @@ fn somebody_elses_file_is_never_replaced() {
     let disk = SimDisk::new(1);
     let options = WindowsOptions::default();
     let windows = windows(&disk, &options);
-    let mut sink = windows.open(super::harness::start()).unwrap();
+    let mut sink = windows.open(super::harness::start(), Lsn::ZERO).unwrap();
     History::of(&[request([0])]).replay(sink.as_mut(), 1, 1).unwrap();
     drop(sink);
     disk.install(path("s-19700101-000000.csv"), b"mine");

@@ -73,7 +73,9 @@ fn without_a_header_the_first_row_is_the_first_event() {
 fn what_is_open_is_shown() {
     let disk = SimDisk::new(1);
     let windows = windows(&disk, &WindowsOptions::default());
-    let mut sink = crate::sinks::OpenSink::open(&windows, super::harness::start()).unwrap();
+    let mut sink =
+        crate::sinks::OpenSink::open(&windows, super::harness::start(), crate::log::Lsn::ZERO)
+            .unwrap();
     let history = History::of(&[request([0, 1]), request([-1])]);
     history.replay(sink.as_mut(), 1, 100).unwrap();
     let (rows, open) = windows.live();
@@ -89,7 +91,9 @@ fn idleness_asks_for_a_close_of_the_newest_window() {
     let options = WindowsOptions { idle_close, ..WindowsOptions::default() };
     let disk = SimDisk::new(1);
     let windows = windows(&disk, &options);
-    let mut sink = crate::sinks::OpenSink::open(&windows, super::harness::start()).unwrap();
+    let mut sink =
+        crate::sinks::OpenSink::open(&windows, super::harness::start(), crate::log::Lsn::ZERO)
+            .unwrap();
     let later = std::time::Instant::now() + Duration::from_hours(1);
     assert_eq!(sink.idle_close(later), None, "nothing is open");
     History::of(&[request([0])]).replay(sink.as_mut(), 1, 1).unwrap();
