@@ -88,6 +88,8 @@ fn streams_are_listed_with_their_schemas() {
     assert_eq!(stream["time"], "time");
     assert_eq!(stream["columns"][2], serde_json::json!({"name": "id", "type": "i64"}));
     assert_eq!(stream["paths"], serde_json::json!(["/user/event", "/v1/streams/user-events"]));
+    let paths = &streams["streams"][1]["paths"];
+    assert_eq!(*paths, serde_json::json!(["/events", "/events/batch", "/v1/streams/events"]));
 }
 
 #[test]

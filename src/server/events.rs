@@ -23,10 +23,19 @@ use crate::ingest::{BodyReader, Form, Ingested, Items};
 
 /// The stream that these routes are for.
 const STREAM: &str = "events";
+/// Where one event goes.
+pub(super) const ONE_PATH: &str = "/events";
+/// Where a batch goes.
+pub(super) const BATCH_PATH: &str = "/events/batch";
 /// Events in one batch at most.
 const BATCH_EVENTS_MAX: u64 = 100;
 /// What a batch is.
 const BATCH: Form = Form::Member { name: "events", items_max: BATCH_EVENTS_MAX };
+
+/// Routes that take events of a stream as one JSON document, besides those that every stream has.
+pub(super) fn paths(stream: &str) -> &'static [&'static str] {
+    if stream == STREAM { &[ONE_PATH, BATCH_PATH] } else { &[] }
+}
 
 /// Ingests one event, and answers with its id.
 pub(super) async fn one(State(app): State<Arc<App>>, request: Request) -> Response {

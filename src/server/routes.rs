@@ -16,8 +16,8 @@ use super::{csv_file, events, health, ingest, observe, streams};
 /// All routes.
 pub(super) fn router(app: &Arc<App>) -> Router {
     let mut router = Router::new()
-        .route("/events", get(events::list).post(events::one))
-        .route("/events/batch", post(events::batch))
+        .route(events::ONE_PATH, get(events::list).post(events::one))
+        .route(events::BATCH_PATH, post(events::batch))
         .route("/events/{id}", get(events::event))
         .route("/v1/streams", get(streams::list))
         .route("/v1/streams/{stream}", post(into_named_stream))
@@ -56,8 +56,10 @@ fn own_path(stream: &str) -> MethodRouter<Arc<App>> {
 async fn no_route(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path();
     let paths = app.streams.iter().filter_map(|stream| stream.path.as_deref());
-    let paths: Vec<_> =
-        ["/v1/streams/STREAM", "/events", "/events/batch"].into_iter().chain(paths).collect();
+    let paths: Vec<_> = ["/v1/streams/STREAM", events::ONE_PATH, events::BATCH_PATH]
+        .into_iter()
+        .chain(paths)
+        .collect();
     Problem::not_found(format!(
         "there is nothing at `{}`; events go to {}",
         path.chars().take(200).collect::<String>(),

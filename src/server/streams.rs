@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::app::App;
+use super::events;
 use super::extract::{InPath, InQuery};
 use super::problem::Problem;
 use super::read_your_writes;
@@ -47,7 +48,8 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn new(stream: &'a StreamConfig) -> Self {
         let StreamConfig { name, path, schema, sinks, .. } = stream;
-        let paths = path.iter().cloned().chain([format!("/v1/streams/{name}")]).collect();
+        let own = events::paths(name).iter().map(|&path| path.to_owned()).chain(path.clone());
+        let paths = own.chain([format!("/v1/streams/{name}")]).collect();
         let time = &schema.columns()[schema.time()].name;
         Self { name, paths, time, columns: schema.columns(), sinks }
     }
