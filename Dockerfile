@@ -11,17 +11,15 @@ ARG RUNTIME_IMAGE=debian:bookworm-slim
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 
-# The dependencies alone first, without windrow's own sources and targets: this layer is rebuilt only
-# when a manifest changes.
+# The dependencies alone first, without windrow's own sources: this layer is rebuilt only when a manifest
+# changes. Tests and benchmarks aren't built here, so the manifest needn't name them.
 COPY Cargo.toml Cargo.lock ./
 RUN mv Cargo.toml whole.toml \
     && awk '/^\[\[/ { skip = 1 } /^\[[^[]/ { skip = 0 } !skip' whole.toml > Cargo.toml \
     && mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
     && cargo build --release --locked \
-    && rm -r src Cargo.toml whole.toml target/release/windrow target/release/deps/*windrow*
+    && rm -r src whole.toml target/release/windrow target/release/deps/*windrow*
 
-COPY Cargo.toml ./
-COPY benches benches
 COPY src src
 # COPY keeps the files' times, which may be older than the empty sources' above.
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin windrow
