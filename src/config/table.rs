@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 use super::secret::without_password;
-use super::settings::{Settings, Written};
+use super::settings::{Origin, Settings};
 use super::streams::StreamConfig;
 use crate::sinks::table;
 use crate::sinks::table::sql::DatabaseUrl;
@@ -85,14 +85,8 @@ pub fn database_url(settings: &Settings) -> Result<Option<DatabaseUrl>, ConfigEr
     const KEY: &str = "table.url";
     let Some(text) = settings.optional::<String>(KEY)? else { return Ok(None) };
     text.trim().parse().map(Some).map_err(|error: table::sql::UrlError| {
-        let mut setting = settings.written(KEY).cloned();
-        if let Some(setting) = &mut setting {
-            setting.written = Written::Scalar(without_password(&text));
-        }
-        match setting {
-            Some(setting) => setting.refused(KEY, &error.to_string()),
-            None => ConfigError::Invalid(error.to_string()),
-        }
+        let origin = settings.written(KEY).map_or(Origin::Default, |it| it.origin.clone());
+        ConfigError::Invalid(format!("{origin}: `{KEY}` is `{}`: {error}", without_password(&text)))
     })
 }
 
