@@ -49,14 +49,6 @@ pub struct Held {
     pub position: Position,
 }
 
-impl Held {
-    /// The highest address in it.
-    pub(super) fn highest(&self) -> Lsn {
-        let Position { commit, under_way, restart, .. } = self.position;
-        commit.max(restart).max(under_way.map_or(Lsn::ZERO, |request| request.commit))
-    }
-}
-
 /// An open log: the handle, and what must run for it to move.
 #[derive(Debug)]
 pub struct Opened {
@@ -136,12 +128,12 @@ fn check_held(dir: &Path, found: &Found, held: &[Held]) -> Result<(), OpenError>
             Some(_) => {}
         }
     }
-    match held.iter().max_by_key(|held| held.highest()) {
-        Some(held) if held.highest() > found.end() => Err(OpenError::Behind {
+    match held.iter().max_by_key(|held| held.position.highest()) {
+        Some(held) if held.position.highest() > found.end() => Err(OpenError::Behind {
             dir: dir.to_owned(),
             end: found.end(),
             what: held.what.clone(),
-            lsn: held.highest(),
+            lsn: held.position.highest(),
         }),
         _ => Ok(()),
     }
@@ -168,7 +160,7 @@ impl Settled {
         disk.create_dir_all(dir).map_err(|source| io_error("creating", dir, source))?;
         rewrite_last_batch(disk, found)?;
         remove_temporary(disk, dir)?;
-        let above = held.iter().map(|held| held.highest().0 + 1).max().unwrap_or(0);
+        let above = held.iter().map(|held| held.position.highest().0 + 1).max().unwrap_or(0);
         let next_segment = found.files_end().0.max(above).next_multiple_of(BATCH_ALIGN_BYTES);
         let mut settled = Self {
             next_segment: Lsn(next_segment),

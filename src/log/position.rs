@@ -36,6 +36,12 @@ pub struct UnderWay {
 }
 
 impl Position {
+    /// The highest address that it names: a log that ends before it isn't the one it was made of.
+    pub fn highest(&self) -> Lsn {
+        let under_way = self.under_way.map_or(Lsn::ZERO, |request| request.commit);
+        self.commit.max(self.restart).max(under_way)
+    }
+
     /// At the very start of a log, or at `lsn` with nothing before it to apply.
     pub const fn at(log: LogId, lsn: Lsn) -> Self {
         Self { log, commit: lsn, under_way: None, restart: lsn, events: 0 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::harness::sql::Sql;
 use crate::harness::table::{Counts, Event, Rig, events, in_both_databases, lines};
-use crate::harness::{Daemon, PATIENCE, position, run};
+use crate::harness::{Daemon, PATIENCE, position, run, user_events};
 
 in_both_databases![
     a_dropped_table_is_made_again_and_what_follows_goes_into_it,
@@ -82,23 +82,34 @@ fn replay(data: &Path) {
 /// The log of a restored directory goes on where the database has other events already.
 #[test]
 fn a_data_directory_older_than_its_database_stores_nothing_until_it_is_told() {
+    restored(|daemon| store(daemon, 3..13), 13);
+}
+
+/// The database has followed the log past events of other streams: what comes at those addresses now
+/// would be passed over.
+#[test]
+fn nor_does_one_that_is_older_by_other_streams_alone() {
+    let rows = |daemon: &Daemon| {
+        daemon.ingest("user-events", user_events(0, 700));
+    };
+    restored(rows, 3);
+}
+
+/// Restores a backup of a data directory after its daemon has done `since`; the table, which isn't in
+/// it, then has `rows` rows.
+fn restored(since: impl Fn(&Daemon), rows: u64) {
     let place = tempfile::tempdir().unwrap();
     let (data, backup) = (place.path().join("data"), place.path().join("backup"));
     let file = place.path().join("elsewhere.sqlite");
     let url = format!("sqlite:{}", file.display());
     let start = || Daemon::start_with(&data, &["--table-url", &url]);
-    let store = |daemon: &Daemon, numbers| {
-        let at = position(&daemon.post("/v1/streams/events", lines(&events(numbers))));
-        assert_eq!(daemon.get(&format!("/events?position={at}")).status, 200, "{}", daemon.log());
-    };
     let count = || Sql::sqlite(&file).count("SELECT COUNT(*) FROM processed_events");
 
     let daemon = start();
     store(&daemon, 0..3);
-    assert_eq!(daemon.stop().code(), Some(0));
+    // As a snapshot of the file system would: nothing is being written.
     copy(&data, &backup);
-    let daemon = start();
-    store(&daemon, 3..13);
+    since(&daemon);
     assert_eq!(daemon.stop().code(), Some(0));
     std::fs::remove_dir_all(&data).unwrap();
     copy(&backup, &data);
@@ -120,14 +131,20 @@ fn a_data_directory_older_than_its_database_stores_nothing_until_it_is_told() {
         "it waits in the log"
     );
     assert_eq!(daemon.stop().code(), Some(0));
-    assert_eq!(count(), 13);
+    assert_eq!(count(), rows);
 
     let replay = ["replay", "--sink", "table", "--table-url", &url, "--data-dir"];
     let output = run(&[&replay[..], &[data.to_str().unwrap()]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let daemon = start();
     store(&daemon, 17..18);
-    assert_eq!(count(), 18, "{}", daemon.log());
+    assert_eq!(count(), rows + 5, "{}", daemon.log());
+}
+
+/// Posts events and waits until the table has them.
+fn store(daemon: &Daemon, numbers: std::ops::Range<u64>) {
+    let at = position(&daemon.post("/v1/streams/events", lines(&events(numbers))));
+    assert_eq!(daemon.get(&format!("/events?position={at}")).status, 200, "{}", daemon.log());
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -84,7 +84,7 @@ pub fn repair(disk: &dyn Disk, dir: &Path, held: &[Held]) -> Result<RepairReport
             copies.accept_gap(surveyed)?;
         }
     }
-    let highest = held.iter().map(Held::highest).max().unwrap_or_default();
+    let highest = held.iter().map(|held| held.position.highest()).max().unwrap_or_default();
     let lost_its_end = survey.segments.last().is_some_and(Surveyed::is_damaged);
     if let Some(id) = id
         && (lost_its_end || highest > survey.end())

@@ -119,14 +119,14 @@ impl Table {
     /// or a copy of it is in use: events that come now stand where the database has had others, and
     /// would be taken for stored.
     fn check_history(&self, stored: &Position) -> Result<(), SinkError> {
-        let (stands_at, reach) = (Reach::of(stored), self.reach.get());
+        let (stands_at, reach) = (stored.highest(), self.reach.get());
         if stands_at <= reach {
             return Ok(());
         }
         Err(SinkError::Damaged {
             path: self.start.path(),
             reason: format!(
-                "the database has events of this log up to LSN {stands_at}, but this log held them \
+                "the database has followed this log up to LSN {stands_at}, but the log reached \
                  only up to LSN {reach}: the data directory is older than the database, or another \
                  windrow runs on a copy of it. Nothing is stored, and the log keeps what comes. Stop \
                  windrow and run `windrow replay --sink table`: it adds what the table lacks, and \

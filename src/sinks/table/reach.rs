@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::log::{Lsn, Position};
+use crate::log::Lsn;
 
 /// The furthest address that a mark in the database can name: where the log ended when it was opened,
 /// or what this process has tried to commit since. A mark from further on is of another history.
@@ -10,13 +10,6 @@ use crate::log::{Lsn, Position};
 pub(super) struct Reach(AtomicU64);
 
 impl Reach {
-    /// The furthest commit that a position speaks of.
-    pub(super) fn of(position: &Position) -> Lsn {
-        position
-            .under_way
-            .map_or(position.commit, |under_way| under_way.commit.max(position.commit))
-    }
-
     /// It is known to be at least this.
     pub(super) fn at_least(&self, lsn: Lsn) {
         self.0.fetch_max(lsn.0, Ordering::AcqRel);

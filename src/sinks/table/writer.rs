@@ -129,7 +129,7 @@ impl Writer {
         self.mark.tally.duplicates += inserted.duplicates;
         self.mark.position = last.after;
         // Before, since a commit may succeed and its answer be lost.
-        self.reach.at_least(Reach::of(&self.mark.position));
+        self.reach.at_least(self.mark.position.highest());
         self.storage.commit(&self.mark)?;
         self.tickets.committed(self.mark, tickets);
         Ok(())
