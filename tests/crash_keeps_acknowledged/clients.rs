@@ -1,77 +1,15 @@
 //! Clients that send requests of every size, never repeat one, and write down what became of it.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use flate2::write::GzEncoder;
+use rand::RngExt as _;
 use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
 
 use crate::harness::Connection;
-use crate::ledger::{Fate, Ledger, Request, line};
-
-/// Where the daemon listens, while there is one.
-#[derive(Default)]
-pub struct Target {
-    address: Mutex<Option<SocketAddr>>,
-    stopped: AtomicBool,
-}
-
-impl Target {
-    pub fn set(&self, address: Option<SocketAddr>) {
-        *self.address.lock().unwrap() = address;
-    }
-
-    /// Waits for a daemon; `None` when it is time to stop.
-    fn connect(&self) -> Option<Connection> {
-        while !self.stopped() {
-            let address = *self.address.lock().unwrap();
-            if let Some(connection) = address.and_then(|at| Connection::try_open(at).ok()) {
-                return Some(connection);
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        None
-    }
-
-    fn stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
-    }
-}
-
-pub struct Clients {
-    threads: Vec<JoinHandle<()>>,
-    target: Arc<Target>,
-}
-
-impl Clients {
-    pub fn start(count: u64, seed: u64, ledger: &Arc<Ledger>, target: &Arc<Target>) -> Self {
-        let client = |number: u64| {
-            let (ledger, target) = (Arc::clone(ledger), Arc::clone(target));
-            let mut random = StdRng::seed_from_u64(seed.wrapping_add(number + 1));
-            std::thread::spawn(move || {
-                let mut open = None;
-                while let Some(mut connection) = open.take().or_else(|| target.connect()) {
-                    let usable = one_request(&mut connection, &mut random, &ledger);
-                    open = (usable && !target.stopped()).then_some(connection);
-                }
-            })
-        };
-        Self { threads: (0..count).map(client).collect(), target: Arc::clone(target) }
-    }
-
-    /// Lets each finish the request that it is at.
-    pub fn stop(self) {
-        self.target.stopped.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            thread.join().unwrap();
-        }
-    }
-}
+use crate::harness::storm::Fate;
+use crate::ledger::{Ledger, Request, line};
 
 /// What is done with a body.
 #[derive(Clone, Copy)]
@@ -86,7 +24,7 @@ enum Sending {
 }
 
 /// Sends one and settles it; whether the connection can be used again.
-fn one_request(connection: &mut Connection, random: &mut StdRng, ledger: &Ledger) -> bool {
+pub fn one_request(connection: &mut Connection, random: &mut StdRng, ledger: &Ledger) -> bool {
     let (lines_max, sending) = match random.random_range(0..100) {
         0..55 => (1, Sending::Plain),
         55..80 => (300, Sending::Plain),

@@ -11,23 +11,13 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat};
 use csv::StringRecord;
 
+use crate::harness::storm::Fate;
 use crate::harness::user_event;
 
 /// 2024-07-01T02:03:04Z.
 const FIRST_SECOND: i64 = 1_719_799_384;
 /// Event time between two events: 12,000 events make a window.
 const STEP: Duration = Duration::from_millis(25);
-
-/// What a client knows about a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fate {
-    /// Answered 200.
-    Acknowledged,
-    /// Answered with an error that means it was not taken, or never sent to its end.
-    Refused,
-    /// The connection broke before an answer came.
-    Unknown,
-}
 
 /// Events `first..first + count`.
 #[derive(Clone, Copy, Debug)]

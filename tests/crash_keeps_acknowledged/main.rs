@@ -29,7 +29,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use clients::{Clients, Target};
+use clients::one_request;
+use harness::storm::{Clients, Target};
 use harness::{Daemon, say};
 use ledger::Ledger;
 use seen::Seen;
@@ -46,7 +47,10 @@ fn every_acknowledged_event_is_there_exactly_once() {
     let data = tempfile::tempdir().unwrap();
     let ledger = Arc::new(Ledger::default());
     let target = Arc::new(Target::default());
-    let clients = Clients::start(CLIENTS, seed, &ledger, &target);
+    let clients = Clients::start(CLIENTS, seed, &target, {
+        let ledger = Arc::clone(&ledger);
+        move |connection, random| one_request(connection, random, &ledger)
+    });
     let mut random = StdRng::seed_from_u64(seed);
     let mut files = Seen::of(data.path());
     for _ in 0..kills {

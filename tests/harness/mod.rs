@@ -17,6 +17,7 @@ pub mod http;
 pub mod mariadb;
 pub mod outputs;
 pub mod sql;
+pub mod storm;
 pub mod table;
 
 use std::io::{BufRead, BufReader};

@@ -5,18 +5,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Mutex;
 
+use crate::harness::storm::Fate;
 use crate::harness::table::{Event, Row, number_of};
-
-/// What a client knows of a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fate {
-    /// It was answered 200.
-    Acknowledged,
-    /// It was answered that it wasn't taken.
-    Refused,
-    /// There was no answer, or one that leaves it open.
-    Unknown,
-}
 
 /// New events `first..first + count`, and once more an older one that was acknowledged.
 #[derive(Clone, Copy, Debug)]

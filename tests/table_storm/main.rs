@@ -25,8 +25,9 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use clients::{Clients, Target};
+use clients::one_request;
 use harness::mariadb::MariaDb;
+use harness::storm::{Clients, Target};
 use harness::table::{Counts, Rig, events};
 use harness::{Daemon, say};
 use ledger::Ledger;
@@ -67,7 +68,10 @@ impl Storm {
         let kills = number("WINDROW_TEST_KILLS").unwrap_or(KILLS);
         say(&format!("{}: {kills} kills, repeated by WINDROW_TEST_SEED={}", self.name, self.seed));
         let ledger = Arc::new(Ledger::default());
-        let clients = Clients::start(CLIENTS, self.seed, &ledger, &self.target);
+        let clients = Clients::start(CLIENTS, self.seed, &self.target, {
+            let ledger = Arc::clone(&ledger);
+            move |connection, random| one_request(connection, random, &ledger)
+        });
         for _ in 0..kills {
             self.start_what_is_down();
             self.wait_up_to(Duration::from_millis(400));
