@@ -8,6 +8,7 @@ mod builtin;
 mod cell;
 mod cells;
 mod column_type;
+pub mod csv;
 mod line_error;
 mod made;
 mod ndjson;
