@@ -11,6 +11,8 @@ mod flags;
 mod health;
 mod logging;
 mod program;
+#[allow(dead_code, reason = "the commands that use it come next")]
+mod progress;
 mod replay;
 mod serve;
 mod verify;
