@@ -20,7 +20,7 @@ use families::{Maker, PairFamilies, StreamFamilies};
 
 pub use handles::{
     ConnectionMetrics, LogMetrics, RecoveryMetrics, Refusal, SinkMetrics, StreamMetrics,
-    TableMetrics,
+    TableMetrics, UsageMetrics,
 };
 pub use late::{FigureMetrics, LateCounter};
 
@@ -36,6 +36,8 @@ pub struct Metrics {
     pub connections: ConnectionMetrics,
     /// The table sink's pool.
     pub table: TableMetrics,
+    /// The usage sink's store.
+    pub usage: UsageMetrics,
     /// Seconds since the process started.
     pub uptime_seconds: Gauge,
     streams: StreamFamilies,
@@ -53,6 +55,7 @@ impl Metrics {
             recovery: maker.recovery()?,
             connections: maker.connections()?,
             table: maker.table()?,
+            usage: maker.usage()?,
             uptime_seconds: maker.uptime()?,
             streams: StreamFamilies::new(&maker)?,
             pairs: PairFamilies::new(&maker)?,

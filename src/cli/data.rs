@@ -11,6 +11,7 @@ use crate::disk::{DirLock, Disk, RealDisk};
 use crate::log::Position;
 use crate::log::scan::LogDir;
 use crate::sinks::table::sql::DatabaseUrl;
+use crate::sinks::usage;
 use crate::sinks::windows::{WINDOWS_DIR, Windows, position_at_rest, streams};
 use crate::sinks::{SinkError, StartFile};
 
@@ -78,7 +79,18 @@ impl DataDir {
                 return Ok(Some(position));
             }
         }
+        if start.sink() == usage::NAME {
+            // While a daemon has the store open, only the daemon knows.
+            if let Ok(Some(position)) = usage::position_at_rest(&self.usage()) {
+                return Ok(Some(position));
+            }
+        }
         Ok(start.load()?.map(|mark| mark.position))
+    }
+
+    /// Where usage's store is.
+    pub fn usage(&self) -> PathBuf {
+        self.path.join(usage::DIR)
     }
 
     /// The streams that have windows. What `windrow replay` has moved aside isn't one.

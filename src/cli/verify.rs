@@ -12,7 +12,7 @@ use crate::config::Size;
 use crate::log::verify::{Verified, verify};
 use crate::quarantine::Quarantine;
 use crate::sinks::table::{self, sql};
-use crate::sinks::windows;
+use crate::sinks::{usage, windows};
 
 /// How long the table waits for a daemon that is writing to it.
 const TABLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,8 +26,8 @@ pub struct Arguments {
     strict: bool,
 }
 
-/// Verifies the log, every stream's windows, the embedded table and quarantine. The list of what differs goes to `out`; the error
-/// only says that there is one.
+/// Verifies the log, every stream's windows, the embedded table, usage's store and quarantine. The list of
+/// what differs goes to `out`; the error only says that there is one.
 pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyhow::Result<()> {
     let mut report = Report { out, told: HashSet::new(), failures: 0 };
     log(data, &mut report)?;
@@ -35,6 +35,7 @@ pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyho
         windows(&stream, data, arguments.strict, &mut report)?;
     }
     table(data, &mut report)?;
+    usage(data, &mut report)?;
     quarantine(data, &mut report)?;
     match report.failures {
         0 => Ok(()),
@@ -146,6 +147,23 @@ fn table(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<
     }
     for finding in findings {
         report.damaged(format!("{}: {finding}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Verifies usage's store, if no daemon has it open.
+fn usage(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<()> {
+    match usage::verify(&data.usage()) {
+        Ok(None) => {}
+        Ok(Some(usage::Verified { customers, events, ids })) => writeln!(
+            report.out,
+            "usage: {customers} customers, {events} events, {ids} transaction ids"
+        )?,
+        Err(error @ usage::UsageError::Locked { .. }) => {
+            let note = format!("{error}: not read; stop windrow to have it verified");
+            report.found("note", note, false)?;
+        }
+        Err(error) => report.damaged(error.to_string())?,
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ mod environment;
 mod error;
 mod file;
 mod keys;
+mod own_streams;
 mod secret;
 mod settings;
 mod streams;

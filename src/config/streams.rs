@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::file::read_table;
 use super::keys::{split_stream_key, stream_key};
+use super::own_streams;
 use super::settings::{Settings, Written};
 use super::suggest::{did_you_mean, nearest};
-use super::table;
 use super::units::{FromText, Size};
 use crate::sinks::windows::{Anchor, Keep, OnCommit, WindowsOptions};
 use crate::stream::{Schema, UnknownFields};
@@ -54,7 +54,7 @@ pub(super) fn streams(settings: &Settings) -> Result<Vec<StreamConfig>, ConfigEr
     let mut streams = Vec::new();
     for name in names(settings) {
         let stream = stream(&name, settings)?;
-        table::check_stream(&stream)?;
+        own_streams::check(&stream)?;
         let same_path = |other: &&StreamConfig| other.path.is_some() && other.path == stream.path;
         if let (Some(other), Some(path)) = (streams.iter().find(same_path), &stream.path) {
             return Err(ConfigError::Invalid(format!(

@@ -6,10 +6,8 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::secret::without_password;
 use super::settings::{Origin, Settings};
-use super::streams::StreamConfig;
 use crate::sinks::table;
 use crate::sinks::table::sql::DatabaseUrl;
-use crate::stream::Schema;
 
 /// More workers than this only wait for each other's processor time.
 const WORKERS_MAX: usize = 64;
@@ -53,31 +51,6 @@ pub(super) fn table(settings: &Settings) -> Result<TableConfig, ConfigError> {
             above_zero,
         )?,
     })
-}
-
-/// The table holds the built-in events and nothing else: its columns are theirs.
-pub(super) fn check_stream(stream: &StreamConfig) -> Result<(), ConfigError> {
-    if !stream.sinks.iter().any(|sink| sink == table::NAME) {
-        return Ok(());
-    }
-    let Some(events) = Schema::builtin(table::STREAM).filter(|_| stream.name == table::STREAM)
-    else {
-        return Err(ConfigError::Invalid(format!(
-            "the stream `{}` can't have the sink `table`, whose columns are those of the stream \
-             `{}`; give it `windows`",
-            stream.name,
-            table::STREAM
-        )));
-    };
-    let missing = events.columns().iter().find(|column| !stream.schema.columns().contains(column));
-    match missing {
-        None => Ok(()),
-        Some(column) => Err(ConfigError::Invalid(format!(
-            "the stream `{}` has the sink `table`, which needs its column `{}` as it is built in; \
-             other columns may stand beside it",
-            stream.name, column.name
-        ))),
-    }
 }
 
 /// Which database the table is in; `None` is SQLite in the data directory.

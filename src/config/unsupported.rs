@@ -8,7 +8,7 @@ use super::error::ConfigError;
 use super::settings::Settings;
 
 /// Keys that are harmless to go on without.
-const WITHOUT_EFFECT: [&str; 3] = ["cors", "usage.dedupe", "idempotency.keep"];
+const WITHOUT_EFFECT: [&str; 2] = ["cors", "idempotency.keep"];
 
 /// Refuses keys that say who may send and read. Going on without them would let everybody.
 pub(super) fn refuse(settings: &Settings) -> Result<(), ConfigError> {

@@ -23,6 +23,7 @@
 
 #[cfg(test)]
 mod agreement;
+pub(crate) mod aside;
 pub(crate) mod line;
 pub(crate) mod lines;
 mod lock;

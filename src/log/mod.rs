@@ -51,6 +51,7 @@ mod queue;
 pub mod reader;
 mod recovery;
 pub mod repair;
+pub mod replayable;
 mod request;
 #[cfg(test)]
 mod rig;

@@ -8,7 +8,7 @@ use prometheus::{
 
 use super::handles::{
     ConnectionMetrics, LogMetrics, RecoveryMetrics, Refusal, SinkMetrics, StreamMetrics,
-    TableMetrics,
+    TableMetrics, UsageMetrics,
 };
 use super::late::{FigureMetrics, LateCounter};
 
@@ -342,6 +342,21 @@ impl Maker {
             )?,
             active_workers: self
                 .gauge("table_active_workers", "Workers of the table sink that are busy.")?,
+        })
+    }
+
+    /// The usage sink's store.
+    pub(super) fn usage(&self) -> Result<UsageMetrics, Error> {
+        Ok(UsageMetrics {
+            customers: self.gauge("usage_customers", "Customers that usage has events of.")?,
+            ids: self.gauge(
+                "usage_transaction_ids",
+                "Transaction ids that are remembered, expired ones that aren't removed yet among them.",
+            )?,
+            conflicts: self.counter(
+                "usage_conflicting_duplicates_total",
+                "Duplicates that say something else than the event with their id that counts.",
+            )?,
         })
     }
 

@@ -60,6 +60,17 @@ pub struct TableMetrics {
     pub active_workers: IntGauge,
 }
 
+/// The usage sink's store.
+#[derive(Clone, Debug)]
+pub struct UsageMetrics {
+    /// Customers that it has events of.
+    pub customers: IntGauge,
+    /// Transaction ids that it remembers.
+    pub ids: IntGauge,
+    /// Duplicates that say something else than the event that counts.
+    pub conflicts: IntCounter,
+}
+
 /// The handles of one stream.
 #[derive(Clone, Debug)]
 pub struct StreamMetrics {

@@ -14,6 +14,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::sinks::Sinks;
 use crate::sinks::table::sql::TableReader;
+use crate::sinks::usage::UsageReader;
 use crate::sinks::windows::Windows;
 
 /// What the routes share: there from the first moment, while the log may still be opening.
@@ -41,6 +42,8 @@ pub struct Ready {
     pub windows: HashMap<String, Arc<Windows>>,
     /// Reads the table of the stream `events`, if it has one.
     pub table: Option<Arc<TableReader>>,
+    /// Answers questions about the stream `usage`, if it has that sink.
+    pub usage: Option<Arc<UsageReader>>,
     /// The disk that outputs are on.
     pub disk: Arc<dyn Disk>,
 }

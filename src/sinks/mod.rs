@@ -28,6 +28,7 @@ mod survey;
 pub mod table;
 #[cfg(test)]
 mod tests;
+pub mod usage;
 pub mod windows;
 
 pub use backoff::Backoff;

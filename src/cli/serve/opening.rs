@@ -56,6 +56,7 @@ impl Opened {
             windows: pairs.windows.iter().map(|it| (it.stream().to_owned(), it.clone())).collect(),
             sinks: sinks.clone(),
             table: pairs.table.clone(),
+            usage: pairs.usage.clone(),
             log: log.clone(),
             disk,
         };

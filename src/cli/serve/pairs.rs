@@ -1,23 +1,21 @@
 //! The pairs of sink and stream: those that are configured, and those that once were.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::table::table;
 use crate::cli::{Program, WrongUsage};
 use crate::config::Config;
 use crate::disk::Disk;
+use crate::log::scan::LogDir;
 use crate::log::unapplied::unapplied;
 use crate::log::{Held, Log};
 use crate::metrics::Metrics;
 use crate::sinks::absent::OpenAbsent;
 use crate::sinks::table::NAME as TABLE;
 use crate::sinks::table::sql::TableReader;
+use crate::sinks::usage::{NAME as USAGE, Usage, UsageParts, UsageReader};
 use crate::sinks::windows::{Windows, WindowsOptions};
 use crate::sinks::{OpenSink, Pair, StartFile};
-
-/// Sinks that the configuration knows and this build doesn't have.
-const ABSENT: [&str; 1] = ["usage"];
 
 /// The pairs of a data directory.
 pub(super) struct Pairs {
@@ -27,6 +25,8 @@ pub(super) struct Pairs {
     pub(super) windows: Vec<Arc<Windows>>,
     /// What reads the table, if one is configured.
     pub(super) table: Option<Arc<TableReader>>,
+    /// What answers questions about usage, if that is configured.
+    pub(super) usage: Option<Arc<UsageReader>>,
     /// Those that are configured no more.
     removed: Vec<Pair>,
 }
@@ -39,9 +39,9 @@ impl Pairs {
         disk: &Arc<dyn Disk>,
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
-        let maker = Maker { disk, data_dir: &config.data_dir, metrics };
+        let maker = Maker { disk, config, metrics };
         let (mut configured, mut windows, mut removed) = (Vec::new(), Vec::new(), Vec::new());
-        let mut reader = None;
+        let (mut table_reader, mut usage_reader) = (None, None);
         for stream in &config.streams {
             for sink in &stream.sinks {
                 let start = maker.start(sink, &stream.name);
@@ -51,10 +51,12 @@ impl Pairs {
                     configured.push(Pair { sink, start });
                 } else if sink == TABLE {
                     let (sink, rows) = table(config, program, start.clone(), disk, metrics);
-                    reader = Some(Arc::new(rows));
+                    table_reader = Some(Arc::new(rows));
                     configured.push(Pair { sink: Arc::new(sink), start });
-                } else if let Some(sink) = absent(&start) {
-                    configured.push(Pair { sink: Arc::new(sink), start });
+                } else if sink == USAGE {
+                    let sink = Arc::new(maker.usage(start.clone()));
+                    usage_reader = Some(Arc::new(sink.reader()));
+                    configured.push(Pair { sink, start });
                 }
             }
         }
@@ -66,7 +68,7 @@ impl Pairs {
                 removed.extend(maker.removed(start));
             }
         }
-        Ok(Self { configured, windows, table: reader, removed })
+        Ok(Self { configured, windows, table: table_reader, usage: usage_reader, removed })
     }
 
     /// The positions that they hold.
@@ -105,18 +107,29 @@ impl Pairs {
 /// Makes what a pair consists of.
 struct Maker<'a> {
     disk: &'a Arc<dyn Disk>,
-    data_dir: &'a Path,
+    config: &'a Config,
     metrics: &'a Metrics,
 }
 
 impl Maker<'_> {
     fn start(&self, sink: &str, stream: &str) -> StartFile {
-        StartFile::new(self.disk.clone(), self.data_dir, sink, stream)
+        StartFile::new(self.disk.clone(), &self.config.data_dir, sink, stream)
+    }
+
+    fn usage(&self, start: StartFile) -> Usage {
+        Usage::new(UsageParts {
+            disk: self.disk.clone(),
+            data_dir: self.config.data_dir.clone(),
+            log: LogDir::new(self.disk.clone(), &self.config.wal.dir),
+            start,
+            dedupe: self.config.usage_dedupe,
+            metrics: self.metrics.usage.clone(),
+        })
     }
 
     fn windows(&self, stream: &str, options: WindowsOptions) -> Windows {
         let metrics = self.metrics.stream(stream);
-        Windows::new(self.disk.clone(), self.data_dir, stream, options, metrics)
+        Windows::new(self.disk.clone(), &self.config.data_dir, stream, options, metrics)
     }
 
     /// A pair that is configured no more; only its position is of interest.
@@ -126,8 +139,10 @@ impl Maker<'_> {
         } else if start.sink() == TABLE {
             // Its position, too, is what its start file holds.
             Arc::new(OpenAbsent::new(TABLE, start.clone()))
+        } else if start.sink() == USAGE {
+            Arc::new(self.usage(start.clone()))
         } else {
-            Arc::new(absent(&start)?)
+            return None;
         };
         Some(Pair { sink, start })
     }
@@ -140,10 +155,4 @@ fn waiting(log: &Log, pair: &Pair) -> anyhow::Result<u64> {
     };
     let waiting = unapplied(log, &[(stream, held.position)], log.durable_end(), || true)?;
     Ok(waiting.iter().flatten().sum())
-}
-
-/// A sink that the configuration knows and this build doesn't have.
-fn absent(start: &StartFile) -> Option<OpenAbsent> {
-    let name = ABSENT.into_iter().find(|name| *name == start.sink())?;
-    Some(OpenAbsent::new(name, start.clone()))
 }
