@@ -26,7 +26,7 @@ pub use self::error::DocumentError;
 use self::splitter::Splitter;
 use super::body::BodyReader;
 use super::error::IngestError;
-use super::source::LineSource;
+use super::source::{LineSource, Shape};
 
 /// So much of a body is turned into lines at a time: all that this holds besides the body's piece.
 const PIECE_BYTES: usize = 64 << 10;
@@ -36,12 +36,9 @@ const PIECE_BYTES: usize = 64 << 10;
 pub enum Form {
     /// The document is the one item.
     One,
-    /// In an array, which is the document.
-    Array {
-        /// How many there may be.
-        items_max: u64,
-    },
-    /// In an array, which is a member of the object that is the document.
+    /// In an array, which is the document: any number of them, and none, too.
+    Array,
+    /// In an array, which is a member of the object that is the document: at least one.
     Member {
         /// The member's name.
         name: &'static str,
@@ -53,6 +50,18 @@ pub enum Form {
 /// Reads a body that is one JSON document as the lines of its items.
 pub struct Items<B> {
     body: BodyReader<B>,
+    items: ItemLines,
+}
+
+impl<B> Items<B> {
+    /// The items of the document that `body` holds.
+    pub fn new(body: BodyReader<B>, form: Form) -> Self {
+        Self { body, items: ItemLines::new(form) }
+    }
+}
+
+/// The lines of a document's items, as far as they have been made.
+pub(super) struct ItemLines {
     splitter: Splitter,
     lines: Vec<u8>,
     ready: Range<usize>,
@@ -60,10 +69,50 @@ pub struct Items<B> {
     fault: Option<DocumentError>,
 }
 
-impl<B> Items<B> {
-    /// The items of the document that `body` holds.
-    pub fn new(body: BodyReader<B>, form: Form) -> Self {
-        Self { body, splitter: Splitter::new(form), lines: Vec::new(), ready: 0..0, fault: None }
+impl ItemLines {
+    pub(super) fn new(form: Form) -> Self {
+        Self { splitter: Splitter::new(form), lines: Vec::new(), ready: 0..0, fault: None }
+    }
+
+    /// Takes the next piece of the document, once all lines of the piece before have been consumed.
+    pub(super) fn split(&mut self, piece: &[u8]) {
+        self.lines.clear();
+        // Lines before a fault go first: one of them may be the first thing that is wrong.
+        self.fault = self.splitter.split(piece, &mut self.lines).err();
+        self.ready = 0..self.lines.len();
+    }
+
+    /// The lines that are ready, those of the rest of the body if there are none.
+    pub(super) async fn fill<B>(&mut self, body: &mut BodyReader<B>) -> Result<&[u8], IngestError>
+    where
+        B: Body<Data = Bytes> + Unpin + Send,
+        B::Error: Display,
+    {
+        while self.ready.is_empty() {
+            if let Some(fault) = self.fault.take() {
+                return Err(fault.into());
+            }
+            let there = body.fill().await?;
+            if there.is_empty() {
+                self.splitter.finish()?;
+                break;
+            }
+            let taken = there.len().min(PIECE_BYTES);
+            self.split(&there[..taken]);
+            body.consume(taken);
+        }
+        Ok(&self.lines[self.ready.clone()])
+    }
+
+    pub(super) fn consume(&mut self, count: usize) {
+        self.ready.start += count;
+    }
+
+    /// No more than this is still to be consumed, if the body has so many bytes left. Each item is
+    /// followed by a comma or a bracket, which a line end replaces; but for a document that is the
+    /// item.
+    pub(super) fn bytes_left(&self, body_bytes_left: u64) -> u64 {
+        body_bytes_left + self.ready.len() as u64 + 1
     }
 }
 
@@ -73,34 +122,15 @@ where
     B::Error: Display,
 {
     async fn fill(&mut self) -> Result<&[u8], IngestError> {
-        while self.ready.is_empty() {
-            if let Some(fault) = self.fault.take() {
-                return Err(fault.into());
-            }
-            let there = self.body.fill().await?;
-            if there.is_empty() {
-                self.splitter.finish()?;
-                break;
-            }
-            let piece = &there[..there.len().min(PIECE_BYTES)];
-            let taken = piece.len();
-            self.lines.clear();
-            // Lines before a fault go first: one of them may be the first thing that is wrong.
-            self.fault = self.splitter.split(piece, &mut self.lines).err();
-            self.body.consume(taken);
-            self.ready = 0..self.lines.len();
-        }
-        Ok(&self.lines[self.ready.clone()])
+        self.items.fill(&mut self.body).await
     }
 
     fn consume(&mut self, count: usize) {
-        self.ready.start += count;
+        self.items.consume(count);
     }
 
-    /// Each item is followed by a comma or a bracket, which a line end replaces; but for a document
-    /// that is the item.
     fn bytes_left(&self) -> Option<u64> {
-        Some(self.body.bytes_left()? + self.ready.len() as u64 + 1)
+        Some(self.items.bytes_left(self.body.bytes_left()?))
     }
 
     fn body_bytes(&self) -> u64 {
@@ -109,5 +139,9 @@ where
 
     fn is_finished(&self) -> bool {
         self.body.is_finished()
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Events
     }
 }

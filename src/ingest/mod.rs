@@ -28,7 +28,10 @@ mod cutter;
 mod error;
 mod intake;
 mod items;
+mod json;
 mod pipeline;
+#[cfg(test)]
+mod rig;
 mod source;
 
 pub use body::{BodyLimits, BodyReader};
@@ -36,5 +39,6 @@ pub use compression::Encoding;
 pub use error::IngestError;
 pub use intake::Intake;
 pub use items::{DocumentError, Form, Items};
+pub use json::Json;
 pub use pipeline::{FRAMES_AHEAD, Ingested, ingest};
-pub use source::LineSource;
+pub use source::{LineSource, Shape};

@@ -4,6 +4,16 @@ use std::future::Future;
 
 use super::error::IngestError;
 
+/// What a body is made of, as its sender knows it: errors speak of these.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Shape {
+    /// Lines, with numbers from 1.
+    #[default]
+    Lines,
+    /// Events in a JSON document, with indexes from 0.
+    Events,
+}
+
 /// Gives the lines of one request piece by piece, as [`std::io::BufRead`] does: what is there is
 /// looked at and then consumed. Pieces may end anywhere in a line.
 pub trait LineSource: Send {
@@ -23,4 +33,9 @@ pub trait LineSource: Send {
 
     /// Whether all of the body has been received.
     fn is_finished(&self) -> bool;
+
+    /// What the body has turned out to be made of.
+    fn shape(&self) -> Shape {
+        Shape::Lines
+    }
 }

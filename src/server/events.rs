@@ -18,7 +18,6 @@ pub(super) use self::reading::{event, list};
 use super::app::App;
 use super::ingest::{Upload, json};
 use super::media;
-use super::problem::Problem;
 use crate::ingest::{BodyReader, Form, Ingested, Items};
 
 /// The stream that these routes are for.
@@ -62,10 +61,10 @@ async fn into_events(app: &App, form: Form, request: Request) -> Response {
         Ok(Ingested { accepted, position }) => {
             let ids = match form {
                 Form::One => ids.one(),
-                Form::Array { .. } | Form::Member { .. } => ids.list(),
+                Form::Array | Form::Member { .. } => ids.list(),
             };
             json(format!(r#"{{{ids}"accepted":{accepted},"rejected":0,"position":"{position}"}}"#))
         }
-        Err(refused) => refused.answer(Problem::of_events),
+        Err(refused) => refused.answer(),
     }
 }

@@ -1,38 +1,58 @@
-//! `POST /v1/streams/{stream}` and the streams' own paths; and what all routes share that ingest.
+//! `POST /v1/streams/{stream}`, the streams' own paths and `POST /v1/ingest`; and what all routes
+//! share that ingest.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 
 use super::app::App;
-use super::media;
+use super::media::{self, Format};
 use super::problem::Problem;
-use crate::ingest::{BodyLimits, BodyReader, Encoding, IngestError, Ingested, Intake};
-use crate::ingest::{LineSource, ingest};
+use crate::ingest::{BodyLimits, BodyReader, IngestError, Ingested, Intake, Json};
+use crate::ingest::{LineSource, Shape, ingest};
 use crate::log::Log;
 use crate::metrics::Refusal;
 use crate::stream::Rows;
 
-/// Ingests the lines that the request's body is into the stream `name`.
+/// The stream that [`USAGE_PATH`] is for.
+const USAGE: &str = "usage";
+/// Where usage goes, as in Metronome's API.
+pub(super) const USAGE_PATH: &str = "/v1/ingest";
+
+/// Ingests the events of the request's body into the stream `usage`.
+pub(super) async fn usage(State(app): State<Arc<App>>, request: Request) -> Response {
+    into_stream(&app, USAGE, request).await
+}
+
+/// Routes besides [`super::events::paths`] that a stream of this name has without configuration.
+pub(super) fn paths(stream: &str) -> &'static [&'static str] {
+    if stream == USAGE { &[USAGE_PATH] } else { &[] }
+}
+
+/// Ingests the events of the request's body into the stream `name`.
 pub(super) async fn into_stream(app: &App, name: &str, request: Request) -> Response {
     let mut upload = match Upload::begin(app, name) {
         Ok(upload) => upload,
         Err(problem) => return problem.into_response(),
     };
-    let encoding = match upload.media(media::ndjson(request.headers())) {
-        Ok(encoding) => encoding,
+    let (format, encoding) = match upload.media(media::of_events(request.headers())) {
+        Ok(media) => media,
         Err(problem) => return problem.into_response(),
     };
     let body = BodyReader::new(request.into_body(), encoding, upload.limits);
-    match upload.ingest(body, |_| ()).await {
+    let ingested = match format {
+        Format::Ndjson => upload.ingest(body, |_| ()).await,
+        Format::Json => upload.ingest(body.map(Json::new), |_| ()).await,
+    };
+    match ingested {
         Ok(Ingested { accepted, position }) => {
             json(format!(r#"{{"accepted":{accepted},"rejected":0,"position":"{position}"}}"#))
         }
-        Err(refused) => refused.answer(Problem::from),
+        Err(refused) => refused.answer(),
     }
 }
 
@@ -50,6 +70,8 @@ pub(super) struct Upload<'a> {
 /// Why a request was not ingested.
 pub(super) struct Refused {
     error: IngestError,
+    /// What its body is made of.
+    shape: Shape,
     /// There is more of its body, which nobody has read.
     unread: bool,
 }
@@ -70,7 +92,7 @@ impl<'a> Upload<'a> {
     }
 
     /// Takes note of what the body says that it is.
-    pub(super) fn media(&mut self, media: Result<Encoding, Problem>) -> Result<Encoding, Problem> {
+    pub(super) fn media<M>(&mut self, media: Result<M, Problem>) -> Result<M, Problem> {
         if media.is_err() {
             self.refusal = Some(Refusal::Unsupported);
         }
@@ -84,13 +106,13 @@ impl<'a> Upload<'a> {
         seen: impl FnMut(&Rows) + Send,
     ) -> Result<Ingested, Refused> {
         let metrics = &self.intake.metrics;
-        let (result, unread) = match source {
+        let (result, shape, unread) = match source {
             Ok(mut source) => {
                 let result = ingest(self.intake, self.log, &mut source, seen).await;
                 metrics.body_bytes.observe(source.body_bytes() as f64);
-                (result, !source.is_finished())
+                (result, source.shape(), !source.is_finished())
             }
-            Err(error) => (Err(error), true),
+            Err(error) => (Err(error), Shape::default(), true),
         };
         match result {
             Ok(ingested) => {
@@ -104,7 +126,7 @@ impl<'a> Upload<'a> {
                     metrics.rejected.inc();
                 }
                 tracing::debug!(stream = self.intake.name, %error, "request refused");
-                Err(Refused { error, unread })
+                Err(Refused { error, shape, unread })
             }
         }
     }
@@ -122,9 +144,9 @@ impl Drop for Upload<'_> {
 }
 
 impl Refused {
-    /// The answer, with the error as `problem` says it.
-    pub(super) fn answer(self, problem: impl FnOnce(IngestError) -> Problem) -> Response {
-        let mut response = problem(self.error).into_response();
+    /// The answer.
+    pub(super) fn answer(self) -> Response {
+        let mut response = Problem::of_body(self.error, self.shape).into_response();
         if self.unread {
             // The rest of the body would be taken for the next request.
             let close = HeaderValue::from_static("close");

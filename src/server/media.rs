@@ -1,32 +1,67 @@
 //! What a body says it is: `Content-Type` and `Content-Encoding`.
+//!
+//! | `Content-Type` | the body of `POST /v1/streams/STREAM`, and of a stream's own paths |
+//! |---|---|
+//! | `application/x-ndjson`, and its other names in [`NAMES`] | one event a line |
+//! | `application/json`, none, `application/x-www-form-urlencoded` | an array of events if it begins with `[`, otherwise one event a line |
+//!
+//! `application/x-www-form-urlencoded` is what curl says when nobody told it anything. `POST /events`
+//! and `POST /events/batch` take one JSON document and nothing else.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::problem::Problem;
 use crate::ingest::Encoding;
 
-/// Names under which newline-delimited JSON goes about. `application/json` is among them because one
-/// object on one line is both; `application/x-www-form-urlencoded` is what curl says when nobody
-/// told it anything.
-const NDJSON: [&str; 7] = [
-    "application/x-ndjson",
-    "application/ndjson",
-    "application/jsonl",
-    "application/x-jsonlines",
-    "application/json-lines",
-    "application/json",
-    "application/x-www-form-urlencoded",
+/// How the events of a stream stand in a body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Format {
+    /// One event a line.
+    Ndjson,
+    /// An array of events, or one a line.
+    Json,
+}
+
+/// What is taken under which name.
+const NAMES: [(&str, Format); 7] = [
+    ("application/x-ndjson", Format::Ndjson),
+    ("application/ndjson", Format::Ndjson),
+    ("application/jsonl", Format::Ndjson),
+    ("application/x-jsonlines", Format::Ndjson),
+    ("application/json-lines", Format::Ndjson),
+    ("application/json", Format::Json),
+    ("application/x-www-form-urlencoded", Format::Json),
 ];
 
-/// How the body is compressed, if it says that it is NDJSON, or nothing.
-pub(super) fn ndjson(headers: &HeaderMap) -> Result<Encoding, Problem> {
-    if let Some(other) = other_than(headers, is_ndjson) {
-        return Err(Problem::unsupported(format!(
-            "this stream takes newline-delimited JSON in UTF-8, `Content-Type: \
-             application/x-ndjson`, not `{other}`"
-        )));
+/// What the streams take, by the names that they are known by best.
+pub(super) const FORMATS: [&str; 2] = ["application/x-ndjson", "application/json"];
+
+/// How the events stand in the body, and how it is compressed.
+pub(super) fn of_events(headers: &HeaderMap) -> Result<(Format, Encoding), Problem> {
+    let format = match headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
+        None => Format::Json,
+        Some(value) => format(value).ok_or_else(|| {
+            Problem::unsupported(format!(
+                "this stream takes `{}`, in UTF-8, not `{}`",
+                FORMATS.join("`, `"),
+                shown(value)
+            ))
+        })?,
+    };
+    Ok((format, encoding(headers)?))
+}
+
+/// What a `Content-Type` stands for.
+fn format(value: &[u8]) -> Option<Format> {
+    let (media, mut parameters) = parts(value);
+    if !parameters.all(is_harmless_parameter) {
+        return None;
     }
-    encoding(headers)
+    let named = |(name, _): &&(&str, Format)| media.eq_ignore_ascii_case(name.as_bytes());
+    match NAMES.iter().find(named) {
+        Some((_, format)) => Some(*format),
+        None => media.is_empty().then_some(Format::Json),
+    }
 }
 
 /// How the body is compressed, if it says that it is JSON, or nothing. `stream` is where NDJSON goes.
@@ -43,10 +78,15 @@ pub(super) fn json(headers: &HeaderMap, stream: &str) -> Result<Encoding, Proble
 /// What the body says it is, if that isn't `wanted`, or in another character set than UTF-8.
 fn other_than(headers: &HeaderMap, wanted: fn(&[u8]) -> bool) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.as_bytes();
-    let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-    let media = parts.next().unwrap_or_default();
-    let taken = (media.is_empty() || wanted(media)) && parts.all(is_harmless_parameter);
+    let (media, mut parameters) = parts(value);
+    let taken = (media.is_empty() || wanted(media)) && parameters.all(is_harmless_parameter);
     (!taken).then(|| shown(value))
+}
+
+/// A `Content-Type`'s name and its parameters.
+fn parts(value: &[u8]) -> (&[u8], impl Iterator<Item = &[u8]>) {
+    let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    (parts.next().unwrap_or_default(), parts.filter(|part| !part.is_empty()))
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
@@ -59,10 +99,6 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
             shown(value.as_bytes())
         ))),
     }
-}
-
-fn is_ndjson(media: &[u8]) -> bool {
-    NDJSON.iter().any(|name| media.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// JSON by name or by structured syntax suffix (RFC 6839), or what curl says by default.
@@ -93,30 +129,40 @@ fn shown(value: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
-    fn of(pairs: &[(http::HeaderName, &'static str)]) -> Result<Encoding, Problem> {
+    fn of(pairs: &[(http::HeaderName, &'static str)]) -> Result<(Format, Encoding), Problem> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(name, HeaderValue::from_static(value));
         }
-        ndjson(&headers)
+        of_events(&headers)
     }
 
     #[test]
-    fn what_clients_send_by_default_is_ndjson() {
-        for media in [
-            "application/x-ndjson",
-            "Application/X-NDJSON; charset=UTF-8",
-            "application/x-www-form-urlencoded",
-            "application/json",
-            "",
+    fn a_content_type_is_understood_however_it_is_written() {
+        for (media, format) in [
+            ("application/x-ndjson", Format::Ndjson),
+            ("Application/X-NDJSON; charset=UTF-8", Format::Ndjson),
+            ("application/jsonl;", Format::Ndjson),
+            ("application/x-www-form-urlencoded", Format::Json),
+            ("application/json", Format::Json),
+            ("", Format::Json),
         ] {
-            assert_eq!(of(&[(header::CONTENT_TYPE, media)]), Ok(Encoding::Identity), "{media}");
+            let taken = of(&[(header::CONTENT_TYPE, media)]);
+            assert_eq!(taken, Ok((format, Encoding::Identity)), "{media}");
         }
-        assert_eq!(of(&[]), Ok(Encoding::Identity));
+        let gzip = [(header::CONTENT_ENCODING, "gzip")];
+        assert_eq!(of(&gzip), Ok((Format::Json, Encoding::Gzip)));
+    }
+
+    #[test]
+    fn a_refusal_lists_what_is_taken() {
+        let problem = of(&[(header::CONTENT_TYPE, "image/png")]).unwrap_err();
+        for name in FORMATS {
+            assert!(problem.detail().contains(name), "{}", problem.detail());
+            assert!(NAMES.iter().any(|(taken, _)| *taken == name), "{name}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::ingest::{DocumentError, IngestError};
+use crate::ingest::{DocumentError, IngestError, Shape};
 use crate::log::AppendError;
 use crate::stream::LineError;
 
@@ -102,9 +102,17 @@ impl Problem {
         Self::new(status, "internal", "Internal error", detail.into())
     }
 
+    /// Why a body was not ingested, in the words of whoever made it.
+    pub fn of_body(error: IngestError, shape: Shape) -> Self {
+        match shape {
+            Shape::Lines => error.into(),
+            Shape::Events => Self::of_events(error),
+        }
+    }
+
     /// Why the events of a JSON document were not ingested. As [`Problem::from`], but that events
     /// are told by their index, from 0: the client has never seen the lines that they became.
-    pub fn of_events(error: IngestError) -> Self {
+    fn of_events(error: IngestError) -> Self {
         match error {
             IngestError::Line(line) => {
                 let index = line.line.saturating_sub(1);

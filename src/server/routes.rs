@@ -19,6 +19,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .route(events::ONE_PATH, get(events::list).post(events::one))
         .route(events::BATCH_PATH, post(events::batch))
         .route("/events/{id}", get(events::event))
+        .route(ingest::USAGE_PATH, post(ingest::usage))
         .route("/v1/streams", get(streams::list))
         .route("/v1/streams/{stream}", post(into_named_stream))
         .route("/v1/streams/{stream}/windows", get(streams::windows))
@@ -56,10 +57,11 @@ fn own_path(stream: &str) -> MethodRouter<Arc<App>> {
 async fn no_route(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path();
     let paths = app.streams.iter().filter_map(|stream| stream.path.as_deref());
-    let paths: Vec<_> = ["/v1/streams/STREAM", events::ONE_PATH, events::BATCH_PATH]
-        .into_iter()
-        .chain(paths)
-        .collect();
+    let paths: Vec<_> =
+        ["/v1/streams/STREAM", ingest::USAGE_PATH, events::ONE_PATH, events::BATCH_PATH]
+            .into_iter()
+            .chain(paths)
+            .collect();
     Problem::not_found(format!(
         "there is nothing at `{}`; events go to {}",
         path.chars().take(200).collect::<String>(),

@@ -11,6 +11,8 @@ use serde_json::json;
 use super::app::App;
 use super::events;
 use super::extract::{InPath, InQuery};
+use super::ingest;
+use super::media;
 use super::problem::Problem;
 use super::read_your_writes;
 use crate::config::StreamConfig;
@@ -40,6 +42,7 @@ impl AtPosition {
 struct Shown<'a> {
     name: &'a str,
     paths: Vec<String>,
+    formats: &'static [&'static str],
     time: &'a str,
     columns: &'a [Column],
     sinks: &'a [String],
@@ -48,10 +51,11 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn new(stream: &'a StreamConfig) -> Self {
         let StreamConfig { name, path, schema, sinks, .. } = stream;
-        let own = events::paths(name).iter().map(|&path| path.to_owned()).chain(path.clone());
+        let built_in = events::paths(name).iter().chain(ingest::paths(name));
+        let own = built_in.map(|&path| path.to_owned()).chain(path.clone());
         let paths = own.chain([format!("/v1/streams/{name}")]).collect();
         let time = &schema.columns()[schema.time()].name;
-        Self { name, paths, time, columns: schema.columns(), sinks }
+        Self { name, paths, formats: &media::FORMATS, time, columns: schema.columns(), sinks }
     }
 }
 

@@ -115,21 +115,27 @@ impl Splitter {
             (State::BehindMember, b',') => State::Member { first: false },
             (State::Item { .. }, _) if begins_value(byte) => return self.item(byte),
             (State::BehindItem, b',') => State::Item { first: false },
-            (State::BehindItem, b']') => match self.form {
-                Form::Member { .. } => State::BehindMember,
-                Form::One | Form::Array { .. } => State::End,
-            },
+            (State::BehindItem, b']') => self.behind_array(),
+            (State::Item { first: true }, b']') if self.form == Form::Array => self.behind_array(),
             _ => return Err(self.malformed(at, self.expected(), found(byte))),
         };
         self.state = next;
         Ok(1)
     }
 
+    /// What comes behind the array of the items.
+    fn behind_array(&self) -> State {
+        match self.form {
+            Form::Member { .. } => State::BehindMember,
+            Form::One | Form::Array => State::End,
+        }
+    }
+
     /// The document's first byte.
     fn document(&mut self, byte: u8, at: usize) -> Result<usize, DocumentError> {
         self.state = match (self.form, byte) {
             (Form::One, _) if begins_value(byte) => return self.item(byte),
-            (Form::Array { .. }, b'[') => State::Item { first: true },
+            (Form::Array, b'[') => State::Item { first: true },
             (Form::Member { .. }, b'{') => State::Member { first: true },
             _ => return Err(self.malformed(at, self.expected(), found(byte))),
         };
@@ -167,7 +173,7 @@ impl Splitter {
         lines.push(b'\n');
         self.state = match self.form {
             Form::One => State::End,
-            Form::Array { .. } | Form::Member { .. } => State::BehindItem,
+            Form::Array | Form::Member { .. } => State::BehindItem,
         };
         Ok(taken)
     }
@@ -251,7 +257,7 @@ impl Splitter {
     fn expected(&self) -> String {
         let expected = match (self.state, self.form) {
             (State::Document { .. }, Form::One) => "an event as a JSON object",
-            (State::Document { .. }, Form::Array { .. }) | (State::Value { items: true }, _) => {
+            (State::Document { .. }, Form::Array) | (State::Value { items: true }, _) => {
                 "an array of events"
             }
             (State::Document { .. }, Form::Member { name, .. }) => {
@@ -264,6 +270,7 @@ impl Splitter {
             (State::Value { items: false }, _) => "a value",
             (State::Beside(_), _) => "the rest of a value",
             (State::BehindMember, _) => "`,` or `}`",
+            (State::Item { first: true }, Form::Array) => "an event or `]`",
             (State::Item { first: true }, _) => "at least one event",
             (State::Item { first: false }, _) => "an event",
             (State::Inside(_), _) => "the rest of it",
@@ -319,14 +326,15 @@ impl Form {
     fn items_max(self) -> u64 {
         match self {
             Self::One => 1,
-            Self::Array { items_max } | Self::Member { items_max, .. } => items_max,
+            Self::Array => u64::MAX,
+            Self::Member { items_max, .. } => items_max,
         }
     }
 
     fn member(self) -> Option<&'static str> {
         match self {
             Self::Member { name, .. } => Some(name),
-            Self::One | Self::Array { .. } => None,
+            Self::One | Self::Array => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use super::*;
 
 const BATCH: Form = Form::Member { name: "events", items_max: 3 };
-const ARRAY: Form = Form::Array { items_max: 3 };
+const ARRAY: Form = Form::Array;
 
 /// The lines of a body that comes in pieces of `piece` bytes, and the fault behind them.
 fn split_by(form: Form, body: &[u8], piece: usize) -> (String, Option<DocumentError>) {
@@ -47,6 +47,7 @@ fn each_item_becomes_one_line_as_it_stands() {
         (Form::One, r#"{"a": 1}"#, "{\"a\": 1}\n"),
         (Form::One, " \r\n\t{\"a\":[{}]}\n\n", "{\"a\":[{}]}\n"),
         (ARRAY, r#"[{"a":1},{"b":[2]} , {}]"#, "{\"a\":1}\n{\"b\":[2]}\n{}\n"),
+        (ARRAY, "[ ]\n", ""),
         (BATCH, r#"{"events":[{"a":1},{}]}"#, "{\"a\":1}\n{}\n"),
         (BATCH, r#" { "events" : [ { } ] } "#, "{ }\n"),
     ] {
@@ -131,7 +132,10 @@ fn what_is_wrong_with_an_array_is_said() {
         ARRAY,
         &[
             ("{}", "at byte 1", "an array of events", "`{`"),
-            ("[]", "at byte 2", "at least one event", "`]`"),
+            ("[", "at byte 2", "an event or `]`", "the end of the body"),
+            ("[,{}]", "at byte 2", "an event or `]`", "`,`"),
+            ("[{},]", "at byte 5", "an event", "`]`"),
+            ("[]{}", "at byte 3", "nothing behind the document", "`{`"),
             ("[{}}]", "event 0, at byte 4", "`,` or `]` behind it", "`}`"),
             ("[{}]]", "at byte 5", "nothing behind the document", "`]`"),
         ],
