@@ -1,7 +1,6 @@
 //! `windrow health`: whether a running daemon is ready, for container health checks.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::place::reachable;
 use crate::config::{Listen, Sources};
 
 /// How long the daemon may take to answer.
@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments, sources: Sources, out: &mut impl Write) -> any
         None => match sources.read()?.get("listen")? {
             Listen::Unix(path) => (format!("unix:{}", path.display()), status_of_socket(&path)?),
             tcp @ Listen::Tcp(_) => {
-                let url = format!("http://{}", reachable(&tcp));
+                let url = format!("http://{}", reachable(tcp));
                 let status = status_of_url(&url)?;
                 (url, status)
             }
@@ -41,20 +41,6 @@ pub fn run(arguments: &Arguments, sources: Sources, out: &mut impl Write) -> any
     match status {
         200 => Ok(writeln!(out, "windrow at {place} is ready")?),
         status => bail!("windrow at {place} is not ready: {ROUTE} answers {status}"),
-    }
-}
-
-/// An address that listens everywhere is asked on the loopback.
-fn reachable(listen: &Listen) -> Listen {
-    match listen.clone() {
-        Listen::Tcp(mut address) if address.ip().is_unspecified() => {
-            address.set_ip(match address.ip() {
-                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-            });
-            Listen::Tcp(address)
-        }
-        other => other,
     }
 }
 
@@ -86,22 +72,4 @@ fn status_of_socket(path: &Path) -> anyhow::Result<u16> {
         .nth(1)
         .and_then(|status| status.parse().ok())
         .with_context(|| format!("what listens at unix:{} isn't windrow", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::FromText;
-
-    #[test]
-    fn an_address_that_listens_everywhere_is_asked_on_the_loopback() {
-        for (listen, asked) in [
-            ("0.0.0.0:80", "127.0.0.1:80"),
-            ("[::]:80", "[::1]:80"),
-            ("127.0.0.2:80", "127.0.0.2:80"),
-        ] {
-            let listen = Listen::from_text(listen).expect("it is an address");
-            assert_eq!(reachable(&listen).to_string(), asked);
-        }
-    }
 }

@@ -9,7 +9,9 @@ mod data;
 mod exit;
 mod flags;
 mod health;
+mod import;
 mod logging;
+mod place;
 mod program;
 #[allow(dead_code, reason = "the commands that use it come next")]
 mod progress;
@@ -80,6 +82,8 @@ enum Command {
     Wal(wal::Arguments),
     /// Rebuild a sink's output from what the log still holds
     Replay(replay::Arguments),
+    /// Send a file's rows to a running daemon
+    Import(import::Arguments),
     /// Ask a running daemon whether it is ready
     Health(health::Arguments),
     /// Show the effective configuration and where each value came from
@@ -89,6 +93,8 @@ enum Command {
 impl Command {
     /// The subcommands that take every key as a flag, by name.
     const CONFIGURED: [&str; 2] = ["serve", "config"];
+    /// The subcommands that talk to a daemon, by name.
+    const OF_DAEMON: [&str; 2] = ["health", "import"];
     /// The subcommands that read a data directory, by name.
     const OF_DATA: [&str; 4] = ["windows", "verify", "wal", "replay"];
 }
@@ -116,7 +122,9 @@ fn command(arguments: &[OsString]) -> clap::Command {
     for name in Command::CONFIGURED {
         command = command.mut_subcommand(name, |sub| sub.args(flags::all()).args(streams.clone()));
     }
-    command = command.mut_subcommand("health", |sub| sub.args(flags::listen()));
+    for name in Command::OF_DAEMON {
+        command = command.mut_subcommand(name, |sub| sub.args(flags::listen()));
+    }
     command = command.mut_subcommand("replay", |sub| sub.args(flags::table_url()));
     for name in Command::OF_DATA {
         command = command.mut_subcommand(name, |sub| sub.args(flags::of_data()));
@@ -148,6 +156,7 @@ fn dispatch(program: &Program, cli: Cli, matches: &ArgMatches) -> anyhow::Result
         Command::Replay(arguments) => {
             replay::run(&arguments, &DataDir::of(&settings.read()?)?, out)
         }
+        Command::Import(arguments) => import::run(arguments, settings, out),
         Command::Health(arguments) => health::run(&arguments, settings, out),
         Command::Config(arguments) => config::run(&arguments, &settings.read()?, out),
     }

@@ -1,0 +1,165 @@
+//! A file's bytes: plain, gzip or zstd, told by how they begin, not by the name.
+
+use std::fs::File;
+use std::io::{self, Chain, Cursor, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context as _, bail};
+use flate2::read::MultiGzDecoder;
+
+use crate::cli::exit::WrongUsage;
+
+/// How gzip begins (RFC 1952, 2.3.1).
+const GZIP: &[u8] = &[0x1f, 0x8b];
+/// How a Zstandard frame begins (RFC 8878, 3.1.1).
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// Standard input, as it is named on the command line.
+const STDIN: &str = "-";
+
+/// A file to import, open and decompressed.
+pub struct Input {
+    /// As a person calls it.
+    pub name: Arc<str>,
+    bytes: Box<dyn Read + Send>,
+    read_bytes: Arc<AtomicU64>,
+}
+
+impl Input {
+    /// Opens a file, or standard input for `-`. A file that grows is read up to the length that it has
+    /// now.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let (name, raw): (_, Box<dyn Read + Send>) = if path.as_os_str() == STDIN {
+            ("standard input".to_owned(), Box::new(io::stdin()))
+        } else {
+            let bytes_max = size_of(path)?.unwrap_or(u64::MAX);
+            let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+            (path.display().to_string(), Box::new(file.take(bytes_max)))
+        };
+        let read_bytes = Arc::new(AtomicU64::new(0));
+        let mut counted = Counted { bytes: raw, read_bytes: Arc::clone(&read_bytes) };
+        let start = start_of(&mut counted).with_context(|| format!("reading {name}"))?;
+        let whole = Cursor::new(start.clone()).chain(counted);
+        let bytes = decompressed(&start, whole).with_context(|| format!("reading {name}"))?;
+        Ok(Self { name: name.into(), bytes, read_bytes })
+    }
+
+    /// Bytes from anywhere.
+    #[cfg(test)]
+    pub fn of(name: &str, bytes: impl Read + Send + 'static) -> Self {
+        Self { name: name.into(), bytes: Box::new(bytes), read_bytes: Arc::default() }
+    }
+
+    /// How many bytes of the file were read since this was last asked, compressed as they are.
+    pub fn newly_read(&mut self) -> u64 {
+        self.read_bytes.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(out)
+    }
+}
+
+/// The length of a regular file; nothing for what has none, such as a pipe. Refuses what isn't there
+/// and what is a directory.
+pub fn size_of(path: &Path) -> anyhow::Result<Option<u64>> {
+    if path.as_os_str() == STDIN {
+        return Ok(None);
+    }
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            bail!(WrongUsage(format!("{} is a directory: name the files in it", path.display())))
+        }
+        Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
+        Err(error) => {
+            bail!(WrongUsage(format!("{} can't be read: {error}", path.display())))
+        }
+    }
+}
+
+/// The first bytes, as many as the longest magic number has.
+fn start_of(bytes: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut start = Vec::with_capacity(ZSTD.len());
+    bytes.take(ZSTD.len() as u64).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+fn decompressed(
+    start: &[u8],
+    bytes: Chain<Cursor<Vec<u8>>, Counted>,
+) -> io::Result<Box<dyn Read + Send>> {
+    Ok(if start.starts_with(GZIP) {
+        Box::new(MultiGzDecoder::new(bytes))
+    } else if start.starts_with(ZSTD) {
+        Box::new(zstd::stream::read::Decoder::new(bytes)?)
+    } else {
+        Box::new(bytes)
+    })
+}
+
+/// Counts what is read.
+struct Counted {
+    bytes: Box<dyn Read + Send>,
+    read_bytes: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.bytes.read(out)?;
+        self.read_bytes.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn text_of(bytes: &[u8]) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let mut input = Input::open(file.path()).unwrap();
+        let mut text = String::new();
+        input.read_to_string(&mut text).unwrap();
+        assert_eq!(input.newly_read(), bytes.len() as u64);
+        text
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_file_is_decompressed_by_how_it_begins() {
+        for text in ["", "a", "a,b\nc,d\n"] {
+            assert_eq!(text_of(text.as_bytes()), text);
+            assert_eq!(text_of(&gzip(text.as_bytes())), text);
+            assert_eq!(text_of(&zstd::encode_all(text.as_bytes(), 1).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn compressed_files_one_behind_the_other_are_one() {
+        assert_eq!(text_of(&[gzip(b"a\n"), gzip(b"b\n")].concat()), "a\nb\n");
+        let zstd = |text: &[u8]| zstd::encode_all(text, 1).unwrap();
+        assert_eq!(text_of(&[zstd(b"a\n"), zstd(b"b\n")].concat()), "a\nb\n");
+    }
+
+    #[test]
+    fn what_is_no_file_is_wrong_usage() {
+        let directory = tempfile::tempdir().unwrap();
+        for path in [directory.path().to_owned(), directory.path().join("none.csv")] {
+            let error = size_of(&path).unwrap_err();
+            assert!(error.is::<WrongUsage>(), "{error}");
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        }
+    }
+}

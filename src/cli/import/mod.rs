@@ -1,0 +1,201 @@
+//! `windrow import`: a file's rows into a running daemon.
+//!
+//! ```text
+//!           a thread of its own                    one task for each connection
+//!  file ─▶ Input ──────▶ Chunks ──────────▶ queue ─▶ Delivery ─▶ POST /v1/streams/STREAM
+//!          plain, gzip,   whole lines, each          waits as told, tries again,
+//!          zstd           with the header            leaves bad lines out
+//! ```
+//!
+//! What it promises:
+//!
+//! M1. A row is called accepted only after the daemon has acknowledged it.
+//! M2. A file is cut in the same places every time, and a request has a key that is made of what it
+//!     holds: whenever an import ends, by whatever cause, the same command goes on with it, and into a
+//!     stream that knows repeated rows adds nothing twice.
+//! M3. A line that the daemon refuses costs no other line, and is named or counted.
+//! M4. Memory doesn't grow with the file: [`CONNECTIONS`] chunks are under way and one waits.
+
+mod chunks;
+mod client;
+mod delivery;
+mod feed;
+mod format;
+mod input;
+mod judge;
+mod pace;
+mod problem;
+mod report;
+mod target;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use http::HeaderValue;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+use self::chunks::Chunk;
+use self::client::Client;
+use self::delivery::Delivery;
+use self::feed::Feed;
+use self::input::size_of;
+use self::report::Report;
+use self::target::Target;
+use super::exit::WrongUsage;
+use super::place::Place;
+use crate::config::{FromText, Size, Sources};
+
+/// Requests under way at a time: while one is written to the disk, another one is decoded.
+const CONNECTIONS: usize = 3;
+/// Shorter chunks would be more head than body.
+const CHUNK_BYTES_MIN: u64 = 4 << 10;
+/// Longer ones would be memory for nothing.
+const CHUNK_BYTES_MAX: u64 = 256 << 20;
+
+/// Arguments of `windrow import`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "CSV (with a header or without) and NDJSON, plain, gzip or zstd. Safe to interrupt and \
+        to repeat: rows of `usage` that are there already aren't counted again.\n\n\
+        Example:\n  windrow import --stream usage events.csv more.ndjson.gz"
+)]
+pub struct Arguments {
+    /// The stream that the rows go into
+    #[arg(long)]
+    stream: String,
+    /// Files; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where the daemon is; the address it is configured to listen on if not given
+    #[arg(long, env = "WINDROW_URL")]
+    url: Option<String>,
+    /// The token that lets rows be sent, where the daemon has tokens
+    #[arg(long, env = "WINDROW_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Fail if a line was left out
+    #[arg(long)]
+    strict: bool,
+    /// Also into a stream that takes a row that comes again as one more: then a repeat, or a connection
+    /// that breaks at the wrong moment, may add rows twice
+    #[arg(long)]
+    allow_duplicates: bool,
+    /// Bytes in one request
+    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = chunk)]
+    chunk: Size,
+    /// How long one request is tried before the import gives up
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    patience: Duration,
+}
+
+/// Imports the files.
+pub fn run(arguments: Arguments, sources: Sources, out: &mut impl Write) -> anyhow::Result<()> {
+    let place = Place::of(arguments.url.as_deref(), sources)?;
+    let token = arguments.token.as_deref().map(bearer).transpose()?;
+    let sizes: anyhow::Result<Vec<_>> = arguments.files.iter().map(|file| size_of(file)).collect();
+    let report = Report::new(sizes?.into_iter().sum());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(import(arguments, Client::new(place, token), report, out));
+    // A read of standard input can't be cut short; nothing is lost with it.
+    runtime.shutdown_background();
+    result
+}
+
+async fn import(
+    arguments: Arguments,
+    mut client: Client,
+    report: Report,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let target = Target::ask(&mut client, &arguments.stream).await?;
+    if !target.knows_repeats && !arguments.allow_duplicates {
+        bail!(WrongUsage(format!(
+            "`{}` takes a row that comes again as one more, and an import may have to send rows again: \
+             --allow-duplicates says that this is all right",
+            target.stream
+        )));
+    }
+    let report = Arc::new(report);
+    let target = Arc::new(target);
+    // Rows of a stream that doesn't know them again may also depend on their order.
+    let connections = if target.knows_repeats { CONNECTIONS } else { 1 };
+    let (feed, chunks) = Feed::start(arguments.files, Arc::clone(&target), arguments.chunk)?;
+    let chunks = Arc::new(Mutex::new(chunks));
+    let mut under_way = JoinSet::new();
+    for _ in 0..connections {
+        let delivery = Delivery {
+            client: client.another(),
+            target: Arc::clone(&target),
+            patience: arguments.patience,
+            report: Arc::clone(&report),
+        };
+        under_way.spawn(deliver_all(delivery, Arc::clone(&chunks)));
+    }
+    let delivered = tokio::select! {
+        delivered = all(&mut under_way) => delivered,
+        interrupt = tokio::signal::ctrl_c() => Err(match interrupt {
+            Ok(()) => anyhow!("interrupted"),
+            Err(error) => error.into(),
+        }),
+    };
+    let imported = delivered.and_then(|()| feed.finish());
+    report.finish(out)?;
+    imported.context(
+        "not all rows are in; what is accepted stays, and the same command adds what is missing",
+    )?;
+    match report.counts().bad_lines {
+        0 => Ok(()),
+        _ if !arguments.strict => Ok(()),
+        bad_lines => bail!("{bad_lines} bad lines were left out"),
+    }
+}
+
+/// Delivers chunks until there are no more.
+async fn deliver_all(
+    mut delivery: Delivery,
+    chunks: Arc<Mutex<mpsc::Receiver<Chunk>>>,
+) -> anyhow::Result<()> {
+    loop {
+        let next = chunks.lock().await.recv().await;
+        let Some(chunk) = next else { return Ok(()) };
+        delivery.deliver(chunk).await?;
+    }
+}
+
+/// Waits for all of them, or the first that fails.
+async fn all(under_way: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+    while let Some(ended) = under_way.join_next().await {
+        ended.context("a request's task ended")??;
+    }
+    Ok(())
+}
+
+/// The header that carries the token.
+fn bearer(token: &str) -> anyhow::Result<HeaderValue> {
+    match HeaderValue::try_from(format!("Bearer {token}")) {
+        Ok(mut header) => {
+            header.set_sensitive(true);
+            Ok(header)
+        }
+        Err(_) => bail!(WrongUsage("the token has a character that no token has".to_owned())),
+    }
+}
+
+fn chunk(text: &str) -> Result<Size, String> {
+    match Size::from_text(text) {
+        Some(size @ Size(CHUNK_BYTES_MIN..=CHUNK_BYTES_MAX)) => Ok(size),
+        _ => Err(format!(
+            "expected a size from {} to {}",
+            Size(CHUNK_BYTES_MIN),
+            Size(CHUNK_BYTES_MAX)
+        )),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    Duration::from_text(text).ok_or_else(|| format!("expected {}", Duration::EXPECTED))
+}
