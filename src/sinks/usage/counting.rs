@@ -55,13 +55,9 @@ impl Counting {
         let newest = events.iter().map(|event| event.arrival).max();
         state.clock = state.clock.max(newest.unwrap_or(state.clock));
         remember(store, events, sifted, &numbers, &mut batch);
-        let mut moments: Vec<_> = counts
-            .iter()
-            .map(|&index| index as usize)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .map(|index| moment(&events[index], numbers[index]))
-            .collect();
+        let counting = counts.into_iter().map(|index| index as usize);
+        let mut moments: Vec<_> =
+            counting.map(|index| moment(&events[index], numbers[index])).collect();
         moments.sort_unstable();
         put_moments(store, &moments, state.commits, &mut batch);
         put_days(store, &moments, &mut batch)?;
@@ -83,7 +79,7 @@ impl Counting {
             batch,
         )?;
         let event_type = Naming { store, known: &mut self.event_types, kind: Kind::EventType }
-            .number(event.event_type, &mut newest_type, batch)?;
+            .number(event.kind, &mut newest_type, batch)?;
         // There can't be more types than events, and a log of 2^32 of them would have to be kept whole.
         state.event_types = u32::try_from(newest_type).map_err(|_| UsageError::Failed {
             path: store.path().to_owned(),
@@ -111,14 +107,13 @@ impl Naming<'_> {
         if let Some(number) = known.get(name) {
             return Ok(number);
         }
-        let number = match store.number_of(&store.snapshot(), kind, name)? {
-            Some(number) => number,
-            None => {
-                *newest += 1;
-                batch.insert(&store.names, name_key(kind, name), &newest.to_be_bytes()[..]);
-                batch.insert(&store.names, &number_key(kind, *newest)[..], name);
-                *newest
-            }
+        let number = if let Some(number) = store.number_of(&store.snapshot(), kind, name)? {
+            number
+        } else {
+            *newest += 1;
+            batch.insert(&store.names, name_key(kind, name), &newest.to_be_bytes()[..]);
+            batch.insert(&store.names, &number_key(kind, *newest)[..], name);
+            *newest
         };
         known.put(name, number);
         Ok(number)

@@ -71,10 +71,10 @@ impl UsageError {
     }
 }
 
-/// Whether the disk has read something, and it wasn't what it should be: cut short, or not there.
+/// Whether the disk did its work, and what it holds isn't what it should be: cut short, or half of it there.
 fn is_of_content(kind: std::io::ErrorKind) -> bool {
-    use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
-    matches!(kind, InvalidData | UnexpectedEof | NotFound)
+    use std::io::ErrorKind::{AlreadyExists, InvalidData, NotFound, UnexpectedEof};
+    matches!(kind, InvalidData | UnexpectedEof | NotFound | AlreadyExists)
 }
 
 impl From<UsageError> for SinkError {

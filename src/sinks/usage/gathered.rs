@@ -35,7 +35,7 @@ struct Frame {
 pub(super) struct Event<'a> {
     pub transaction: &'a [u8],
     pub customer: &'a [u8],
-    pub event_type: &'a [u8],
+    pub kind: &'a [u8],
     pub properties: &'a [u8],
     pub timestamp: Timestamp,
     pub arrival: Timestamp,
@@ -45,7 +45,7 @@ impl Event<'_> {
     /// Whether another one with the same id says the same.
     pub(super) fn says_what(&self, other: &Self) -> bool {
         self.customer == other.customer
-            && self.event_type == other.event_type
+            && self.kind == other.kind
             && self.timestamp == other.timestamp
     }
 }
@@ -79,7 +79,7 @@ impl Gathered {
             events.extend(range.clone().map(|row| Event {
                 transaction: columns.transaction(rows, row),
                 customer: columns.customer(rows, row),
-                event_type: columns.event_type(rows, row),
+                kind: columns.event_type(rows, row),
                 properties: columns.properties(rows, row),
                 timestamp: rows.time(row),
                 arrival: *arrival,

@@ -146,7 +146,7 @@ impl Known<'_> {
                 let number = |kind, name| store.number_of(&snapshot, kind, name);
                 Ok(known.timestamp == event.timestamp
                     && number(Kind::Customer, event.customer)? == Some(known.customer)
-                    && number(Kind::EventType, event.event_type)? == Some(known.event_type))
+                    && number(Kind::EventType, event.kind)? == Some(known.event_type))
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Whenever the tree merges tables anyway, ids that are expired are left out. A tree doesn't merge where
 //! nothing new comes, as with ids that grow with time; so once a good part of all ids must have expired,
-//! all of them are gone through.
+//! all of them are gone through, but for the few that are still in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 /// What the tree calls the filter in its messages.
 pub(super) const FORGET: &str = "forget expired ids";
 /// Going through all ids pays when so many are expired,
-const SWEEP_IDS_MIN: u64 = 100_000;
+const SWEEP_IDS_MIN: u64 = 10_000;
 /// and one in so many of all.
 const SWEEP_SHARE: u64 = 4;
 
@@ -56,7 +56,6 @@ impl Horizon {
 pub(super) struct Forgetting(pub Arc<Horizon>);
 
 impl Factory for Forgetting {
-    #[expect(clippy::unnecessary_literal_bound, reason = "the trait's signature")]
     fn name(&self) -> &str {
         FORGET
     }

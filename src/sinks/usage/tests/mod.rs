@@ -1,1 +1,7 @@
-//! U1 to U6.
+//! The sink and its reader, against counting by hand.
+
+mod counts;
+mod duplicates;
+mod forgetting;
+mod rig;
+mod store;
