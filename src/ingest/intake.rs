@@ -91,8 +91,7 @@ impl Intake {
 /// Frames are shorter for schemas with many optional columns: lines could be so short that a full
 /// frame of them would take hundreds of megabytes decoded.
 fn frame_bytes(schema: &Schema) -> usize {
-    let required =
-        schema.columns().iter().filter(|column| !column.optional && column.made.is_none());
+    let required = schema.columns().iter().filter(|column| column.is_required());
     // `"name":1,` and the braces.
     let line_bytes_min = 2 + required.map(|column| column.name.len() + 5).sum::<usize>();
     (FRAME_CELLS_MAX * line_bytes_min / schema.columns().len().max(1))

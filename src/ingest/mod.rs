@@ -7,8 +7,9 @@
 //!                                        a few ahead, in order
 //! ```
 //!
-//! Where the body is a JSON document, [`Items`] stands between the reader and the cutter, and makes
-//! lines of it.
+//! The log knows one format, lines of NDJSON. Where the body is another, something stands between the
+//! reader and the cutter that makes lines of it: [`Items`] of a JSON document, [`Json`] of one that
+//! may be an array, [`Csv`] of records, [`CloudEvents`] of those. All of them are a [`LineSource`].
 //!
 //! What it promises:
 //!
@@ -18,27 +19,33 @@
 //! I3. Memory doesn't grow with the body: a frame is admitted by the log
 //!     ([`Log::admit`](crate::log::Log::admit)) before its buffer is made, and at most
 //!     [`pipeline::FRAMES_AHEAD`] of a request wait for being decoded.
-//! I4. The body's bytes are copied once, into the frame that the log writes; the items of a JSON
-//!     document ([`Items`]) twice.
+//! I4. The bytes of NDJSON are copied once, into the frame that the log writes; other formats are
+//!     written as lines first.
 //! I5. The first bad line in the order of the body is the one that is reported.
 
 mod body;
+mod cloud_events;
 mod compression;
+mod csv;
 mod cutter;
 mod error;
 mod intake;
 mod items;
 mod json;
 mod pipeline;
+mod rewritten;
 #[cfg(test)]
 mod rig;
 mod source;
 
 pub use body::{BodyLimits, BodyReader};
+pub use cloud_events::CloudEvents;
 pub use compression::Encoding;
+pub use csv::Csv;
 pub use error::IngestError;
 pub use intake::Intake;
 pub use items::{DocumentError, Form, Items};
 pub use json::Json;
 pub use pipeline::{FRAMES_AHEAD, Ingested, ingest};
+pub use rewritten::{Rewrite, Rewritten};
 pub use source::{LineSource, Shape};

@@ -12,6 +12,8 @@ pub enum Shape {
     Lines,
     /// Events in a JSON document, with indexes from 0.
     Events,
+    /// The same, and their fields have the names of CloudEvents.
+    CloudEvents,
 }
 
 /// Gives the lines of one request piece by piece, as [`std::io::BufRead`] does: what is there is

@@ -12,8 +12,8 @@ use http::{HeaderValue, header};
 use super::app::App;
 use super::media::{self, Format};
 use super::problem::Problem;
-use crate::ingest::{BodyLimits, BodyReader, IngestError, Ingested, Intake, Json};
-use crate::ingest::{LineSource, Shape, ingest};
+use crate::ingest::{BodyLimits, BodyReader, IngestError, Ingested, Intake};
+use crate::ingest::{CloudEvents, Csv, Json, LineSource, Shape, ingest};
 use crate::log::Log;
 use crate::metrics::Refusal;
 use crate::stream::Rows;
@@ -39,14 +39,21 @@ pub(super) async fn into_stream(app: &App, name: &str, request: Request) -> Resp
         Ok(upload) => upload,
         Err(problem) => return problem.into_response(),
     };
-    let (format, encoding) = match upload.media(media::of_events(request.headers())) {
+    let (format, encoding) = match upload.media(media::of_events(request.headers(), name)) {
         Ok(media) => media,
         Err(problem) => return problem.into_response(),
     };
     let body = BodyReader::new(request.into_body(), encoding, upload.limits);
+    let intake = upload.intake.clone();
     let ingested = match format {
         Format::Ndjson => upload.ingest(body, |_| ()).await,
         Format::Json => upload.ingest(body.map(Json::new), |_| ()).await,
+        Format::Csv(header) => {
+            upload.ingest(body.map(|body| Csv::of(body, header, &intake)), |_| ()).await
+        }
+        Format::CloudEvents(form) => {
+            upload.ingest(body.map(|body| CloudEvents::of(body, form, &intake)), |_| ()).await
+        }
     };
     match ingested {
         Ok(Ingested { accepted, position }) => {

@@ -4,6 +4,9 @@
 //! |---|---|
 //! | `application/x-ndjson`, and its other names in [`NAMES`] | one event a line |
 //! | `application/json`, none, `application/x-www-form-urlencoded` | an array of events if it begins with `[`, otherwise one event a line |
+//! | `text/csv`, with `header=present` or `header=absent` (RFC 4180) if they shall not be told apart by their look | one record a line |
+//! | `application/cloudevents+json` | one `CloudEvent`, for `usage` only |
+//! | `application/cloudevents-batch+json` | an array of them, for `usage` only |
 //!
 //! `application/x-www-form-urlencoded` is what curl says when nobody told it anything. `POST /events`
 //! and `POST /events/batch` take one JSON document and nothing else.
@@ -11,7 +14,8 @@
 use http::{HeaderMap, HeaderValue, header};
 
 use super::problem::Problem;
-use crate::ingest::Encoding;
+use crate::ingest::{Encoding, Form};
+use crate::stream::csv::Header;
 
 /// How the events of a stream stand in a body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,10 +24,14 @@ pub(super) enum Format {
     Ndjson,
     /// An array of events, or one a line.
     Json,
+    /// One record a line.
+    Csv(Header),
+    /// CloudEvents.
+    CloudEvents(Form),
 }
 
 /// What is taken under which name.
-const NAMES: [(&str, Format); 7] = [
+const NAMES: [(&str, Format); 10] = [
     ("application/x-ndjson", Format::Ndjson),
     ("application/ndjson", Format::Ndjson),
     ("application/jsonl", Format::Ndjson),
@@ -31,37 +39,80 @@ const NAMES: [(&str, Format); 7] = [
     ("application/json-lines", Format::Ndjson),
     ("application/json", Format::Json),
     ("application/x-www-form-urlencoded", Format::Json),
+    ("text/csv", Format::Csv(Header::Detected)),
+    ("application/cloudevents+json", Format::CloudEvents(Form::One)),
+    ("application/cloudevents-batch+json", Format::CloudEvents(Form::Array)),
 ];
 
-/// What the streams take, by the names that they are known by best.
-pub(super) const FORMATS: [&str; 2] = ["application/x-ndjson", "application/json"];
+/// What every stream takes, by the names that are known best, and behind it what `usage` takes, too.
+const FORMATS: [&str; 5] = [
+    "application/x-ndjson",
+    "application/json",
+    "text/csv",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+];
+/// How many of [`FORMATS`] every stream takes.
+const FORMATS_OF_ALL: usize = 3;
+/// The stream that CloudEvents are for: it has the columns that they become.
+const CLOUD_EVENTS_STREAM: &str = "usage";
 
-/// How the events stand in the body, and how it is compressed.
-pub(super) fn of_events(headers: &HeaderMap) -> Result<(Format, Encoding), Problem> {
+/// What a stream takes.
+pub(super) fn formats(stream: &str) -> &'static [&'static str] {
+    if stream == CLOUD_EVENTS_STREAM { &FORMATS } else { &FORMATS[..FORMATS_OF_ALL] }
+}
+
+/// How the events for a stream stand in the body, and how it is compressed.
+pub(super) fn of_events(headers: &HeaderMap, stream: &str) -> Result<(Format, Encoding), Problem> {
     let format = match headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
         None => Format::Json,
-        Some(value) => format(value).ok_or_else(|| {
-            Problem::unsupported(format!(
-                "this stream takes `{}`, in UTF-8, not `{}`",
-                FORMATS.join("`, `"),
-                shown(value)
-            ))
-        })?,
+        Some(value) => {
+            format(value).filter(|format| is_taken(*format, stream)).ok_or_else(|| {
+                Problem::unsupported(format!(
+                    "the stream `{stream}` takes `{}`, in UTF-8, not `{}`",
+                    formats(stream).join("`, `"),
+                    shown(value)
+                ))
+            })?
+        }
     };
     Ok((format, encoding(headers)?))
+}
+
+fn is_taken(format: Format, stream: &str) -> bool {
+    !matches!(format, Format::CloudEvents(_)) || stream == CLOUD_EVENTS_STREAM
 }
 
 /// What a `Content-Type` stands for.
 fn format(value: &[u8]) -> Option<Format> {
     let (media, mut parameters) = parts(value);
-    if !parameters.all(is_harmless_parameter) {
-        return None;
-    }
     let named = |(name, _): &&(&str, Format)| media.eq_ignore_ascii_case(name.as_bytes());
-    match NAMES.iter().find(named) {
-        Some((_, format)) => Some(*format),
-        None => media.is_empty().then_some(Format::Json),
+    let format = match NAMES.iter().find(named) {
+        Some((_, format)) => *format,
+        None if media.is_empty() => Format::Json,
+        None => return None,
+    };
+    parameters.try_fold(format, with_parameter)
+}
+
+/// A format with one of its parameters; `None` if there is no such format.
+fn with_parameter(format: Format, parameter: &[u8]) -> Option<Format> {
+    match (format, header(parameter)) {
+        (Format::Csv(_), Some(value)) if value.eq_ignore_ascii_case(b"present") => {
+            Some(Format::Csv(Header::Present))
+        }
+        (Format::Csv(_), Some(value)) if value.eq_ignore_ascii_case(b"absent") => {
+            Some(Format::Csv(Header::Absent))
+        }
+        (Format::Csv(_), Some(_)) => None,
+        (format, _) => is_harmless_parameter(parameter).then_some(format),
     }
+}
+
+/// The value of the parameter `header`.
+fn header(parameter: &[u8]) -> Option<&[u8]> {
+    let (name, value) = parameter.split_at_checked(b"header=".len())?;
+    name.eq_ignore_ascii_case(b"header=").then(|| value.trim_ascii())
 }
 
 /// How the body is compressed, if it says that it is JSON, or nothing. `stream` is where NDJSON goes.
@@ -136,7 +187,7 @@ mod tests {
         for (name, value) in pairs {
             headers.append(name, HeaderValue::from_static(value));
         }
-        of_events(&headers)
+        of_events(&headers, "orders")
     }
 
     #[test]
@@ -148,6 +199,9 @@ mod tests {
             ("application/x-www-form-urlencoded", Format::Json),
             ("application/json", Format::Json),
             ("", Format::Json),
+            ("text/csv", Format::Csv(Header::Detected)),
+            ("Text/CSV; charset=utf-8; Header=Present", Format::Csv(Header::Present)),
+            ("text/csv;header=absent", Format::Csv(Header::Absent)),
         ] {
             let taken = of(&[(header::CONTENT_TYPE, media)]);
             assert_eq!(taken, Ok((format, Encoding::Identity)), "{media}");
@@ -158,10 +212,32 @@ mod tests {
 
     #[test]
     fn a_refusal_lists_what_is_taken() {
-        let problem = of(&[(header::CONTENT_TYPE, "image/png")]).unwrap_err();
-        for name in FORMATS {
-            assert!(problem.detail().contains(name), "{}", problem.detail());
-            assert!(NAMES.iter().any(|(taken, _)| *taken == name), "{name}");
+        for stream in ["orders", "usage"] {
+            let media = HeaderMap::from_iter([(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("image/png"),
+            )]);
+            let problem = of_events(&media, stream).unwrap_err();
+            let detail = problem.detail();
+            for name in FORMATS {
+                let taken = formats(stream).contains(&name);
+                assert_eq!(detail.contains(&format!("`{name}`")), taken, "{detail}");
+                assert!(NAMES.iter().any(|(taken, _)| *taken == name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn cloud_events_are_for_usage() {
+        for (name, form) in [
+            ("application/cloudevents+json; charset=utf-8", Form::One),
+            ("application/cloudevents-batch+json", Form::Array),
+        ] {
+            let media =
+                HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(name))]);
+            let taken = of_events(&media, "usage");
+            assert_eq!(taken, Ok((Format::CloudEvents(form), Encoding::Identity)));
+            assert_eq!(of_events(&media, "events").unwrap_err().status(), 415);
         }
     }
 
@@ -192,7 +268,9 @@ mod tests {
     #[test]
     fn what_is_not_taken_is_415() {
         for (name, value) in [
-            (header::CONTENT_TYPE, "text/csv"),
+            (header::CONTENT_TYPE, "text/xml"),
+            (header::CONTENT_TYPE, "text/csv; header=maybe"),
+            (header::CONTENT_TYPE, "text/csv; charset=latin1"),
             (header::CONTENT_TYPE, "application/x-ndjson; charset=latin1"),
             (header::CONTENT_ENCODING, "br"),
             (header::CONTENT_ENCODING, "gzip, zstd"),

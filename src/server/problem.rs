@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::ingest::{DocumentError, IngestError, Shape};
 use crate::log::AppendError;
-use crate::stream::LineError;
+use crate::stream::{LineError, cloud_events};
 
 /// When to come back where it may well be over in a moment.
 const RETRY_SOON_SECONDS: u32 = 1;
@@ -107,6 +107,10 @@ impl Problem {
         match shape {
             Shape::Lines => error.into(),
             Shape::Events => Self::of_events(error),
+            Shape::CloudEvents => Self::of_events(match error {
+                IngestError::Line(line) => IngestError::Line(cloud_events::named(line)),
+                error => error,
+            }),
         }
     }
 

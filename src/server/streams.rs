@@ -55,7 +55,7 @@ impl<'a> Shown<'a> {
         let own = built_in.map(|&path| path.to_owned()).chain(path.clone());
         let paths = own.chain([format!("/v1/streams/{name}")]).collect();
         let time = &schema.columns()[schema.time()].name;
-        Self { name, paths, formats: &media::FORMATS, time, columns: schema.columns(), sinks }
+        Self { name, paths, formats: media::formats(name), time, columns: schema.columns(), sinks }
     }
 }
 

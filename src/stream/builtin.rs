@@ -20,6 +20,18 @@ impl Schema {
         let time = columns.iter().position(|column| column.kind == ColumnType::Timestamp)?;
         Self::checked(time, columns).ok()
     }
+
+    /// The columns, by their index, in the order in which the stream's CSV has them when it comes
+    /// without a header: that of the schema, but for `usage`, whose files had theirs before windrow.
+    pub fn record_order(&self, stream: &str) -> Vec<usize> {
+        let first: &[&str] = if stream == "usage" { &USAGE_RECORD } else { &[] };
+        let named = |name: &&str| self.columns().iter().position(|column| column.name == *name);
+        let mut order: Vec<usize> = first.iter().filter_map(named).collect();
+        let others = (0..self.columns().len()).filter(|column| !order.contains(column));
+        let others: Vec<usize> = others.collect();
+        order.extend(others);
+        order
+    }
 }
 
 fn user_events() -> Vec<Column> {
@@ -56,6 +68,9 @@ fn usage() -> Vec<Column> {
     ]
 }
 
+/// Columns of `usage` as its files have them.
+const USAGE_RECORD: [&str; 4] = ["customer_id", "event_type", "transaction_id", "timestamp"];
+
 const STRING: ColumnType = ColumnType::String { chars_max: None };
 
 fn one_of(values: &[&str]) -> ColumnType {
@@ -86,6 +101,9 @@ mod tests {
         };
         assert_eq!(Schema::builtin_names().map(time), ["time", "timestamp", "timestamp"]);
         assert_eq!(Schema::builtin("orders"), None);
+        let usage = Schema::builtin("usage").unwrap();
+        assert_eq!(usage.record_order("usage"), [1, 2, 0, 3, 4]);
+        assert_eq!(usage.record_order("other"), [0, 1, 2, 3, 4]);
         let names: Vec<_> = Schema::builtin("user-events")
             .unwrap()
             .columns()

@@ -19,11 +19,14 @@
 //! ([`without_mark`]) and skip those that are blank ([`is_blank`]).
 
 mod fault;
+mod field_form;
 mod fields;
+mod ndjson;
 mod order;
 
 pub use fault::CsvFault;
 pub use fields::{Field, Fields, fields};
+pub use ndjson::{Header, ToNdjson};
 pub use order::{NamedTwice, Order, Wanted};
 
 /// What a file or body may begin with, and no record does.

@@ -32,6 +32,8 @@ pub enum BadLine {
     NotUtf8,
     /// Not one JSON object.
     NotJson,
+    /// Not a record of CSV.
+    NotCsv,
     /// Arrays and objects nest too deep.
     TooDeep,
     /// A required field is missing or null.
@@ -46,10 +48,11 @@ pub enum BadLine {
 
 impl BadLine {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::TooLong,
         Self::NotUtf8,
         Self::NotJson,
+        Self::NotCsv,
         Self::TooDeep,
         Self::Missing,
         Self::Duplicate,
@@ -63,6 +66,7 @@ impl BadLine {
             Self::TooLong => "too_long",
             Self::NotUtf8 => "not_utf8",
             Self::NotJson => "not_json",
+            Self::NotCsv => "not_csv",
             Self::TooDeep => "too_deep",
             Self::Missing => "missing",
             Self::Duplicate => "duplicate",

@@ -7,8 +7,10 @@
 mod builtin;
 mod cell;
 mod cells;
+pub mod cloud_events;
 mod column_type;
 pub mod csv;
+mod json_text;
 mod line_error;
 mod made;
 mod ndjson;

@@ -21,6 +21,7 @@ use bytes::Bytes;
 
 use self::columns::Columns;
 use self::scan::Scan;
+pub(super) use self::scan::{number_end, tree_end};
 use self::text::Text;
 use super::cell::PAYLOAD_BYTES_MAX;
 use super::line_error::Fault;

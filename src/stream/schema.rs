@@ -41,6 +41,11 @@ impl Column {
         let kind = kind.parse().map_err(|error: SchemaError| error.in_column(name))?;
         Ok(Self { name: name.to_owned(), kind, optional, made: None })
     }
+
+    /// Whether a line can't be without it.
+    pub fn is_required(&self) -> bool {
+        !self.optional && self.made.is_none()
+    }
 }
 
 /// What to do about fields that no column has.

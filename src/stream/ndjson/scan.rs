@@ -13,6 +13,18 @@ use crate::stream::UnknownFields;
 use crate::stream::cell::Cell;
 use crate::stream::rows::RowsBuilder;
 
+/// Index behind the number that `text` begins with.
+#[inline]
+pub(in crate::stream) fn number_end(text: &str) -> Option<usize> {
+    token::number(text.as_bytes(), 0).map(|number| number.end)
+}
+
+/// Index behind the array or object that `text` begins with; `None` also where that isn't certain.
+#[inline]
+pub(in crate::stream) fn tree_end(text: &str) -> Option<usize> {
+    tree::end(text.as_bytes(), 0)
+}
+
 /// The fast path over one payload.
 pub(super) struct Scan<'a> {
     pub(super) columns: &'a Columns,
