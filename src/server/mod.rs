@@ -23,6 +23,7 @@ mod ingest;
 mod listener;
 mod media;
 mod observe;
+mod parameters;
 mod problem;
 mod read_your_writes;
 mod request_id;
@@ -30,6 +31,7 @@ mod routes;
 mod socket;
 mod statistics;
 mod streams;
+mod usage;
 
 pub use app::{App, Ready};
 pub use connections::Server;

@@ -83,6 +83,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "bad-parameter", "Bad parameter", detail.into())
     }
 
+    /// The body of a question is too long: 413.
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        Self::new(status, "body-too-large", "Body too large", detail.into())
+    }
+
     /// The `Content-Type` or `Content-Encoding` isn't taken: 415.
     pub fn unsupported(detail: impl Into<String>) -> Self {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;

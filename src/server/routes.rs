@@ -11,7 +11,7 @@ use http::Method;
 use super::app::App;
 use super::extract::InPath;
 use super::problem::Problem;
-use super::{csv_file, events, health, ingest, observe, streams};
+use super::{csv_file, events, health, ingest, observe, streams, usage};
 
 /// All routes.
 pub(super) fn router(app: &Arc<App>) -> Router {
@@ -25,6 +25,11 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .route("/v1/streams/{stream}/windows", get(streams::windows))
         .route("/v1/streams/{stream}/windows/close", post(streams::close_window))
         .route("/v1/streams/{stream}/windows/{file}", get(csv_file::download))
+        .route("/v1/customers/{id}/total_events", get(usage::one))
+        .route("/v1/customers//total_events", get(usage::of_empty_id))
+        .route("/v1/usage/totals", get(usage::all))
+        .route("/v1/usage", post(usage::batch))
+        .route("/v1/events/search", post(usage::search))
         .route("/metrics", get(observe::metrics))
         .route("/health", get(health::overall))
         .route("/health/live", get(health::live))

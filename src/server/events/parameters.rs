@@ -1,14 +1,10 @@
-//! The query of `GET /events`: each parameter checked, none taken that isn't known.
-
-use axum::extract::FromRequestParts;
-use http::request::Parts;
+//! The query of `GET /events`.
 
 use crate::config::StreamConfig;
-use crate::server::extract::InQuery;
+use crate::server::parameters::Parameters;
 use crate::server::problem::Problem;
 use crate::sinks::table::sql;
 use crate::stream::ColumnType;
-use crate::time::Timestamp;
 
 /// Events in one answer, unless `limit` says otherwise.
 const LIMIT_DEFAULT: usize = 100;
@@ -17,10 +13,6 @@ const LIMIT_MAX: usize = 1000;
 /// Longest `user_id`, in characters: the column's width.
 const USER_ID_CHARS_MAX: usize = 50;
 
-/// The parameters of a query, each at most once.
-#[derive(Debug)]
-pub(in crate::server) struct Parameters(Vec<(String, String)>);
-
 impl Parameters {
     /// What `GET /events` takes.
     pub(super) const OF_LIST: &'static [&'static str] =
@@ -28,50 +20,19 @@ impl Parameters {
     /// What `GET /events/{id}` takes.
     pub(super) const OF_ONE: &'static [&'static str] = &["position"];
 
-    /// Refuses parameters that aren't among `known`, and those that are there twice.
-    pub(super) fn check(&self, known: &[&str]) -> Result<(), Problem> {
-        for (at, (name, _)) in self.0.iter().enumerate() {
-            let shown: String = name.chars().take(100).collect();
-            if !known.contains(&name.as_str()) {
-                let known = known.join("`, `");
-                let detail = format!("there is no parameter `{shown}`; there are `{known}`");
-                return Err(Problem::parameter(&shown, detail));
-            }
-            if self.0[..at].iter().any(|(other, _)| other == name) {
-                return Err(Problem::parameter(name, format!("`{name}` is there twice")));
-            }
-        }
-        Ok(())
-    }
-
-    /// The position that the client wants to have seen.
-    pub(super) fn position(&self) -> Option<&str> {
-        self.get("position")
-    }
-
     /// What is asked of the table; `stream` says which values its columns take.
     pub(super) fn query(&self, stream: &StreamConfig) -> Result<sql::Query, Problem> {
-        let query = sql::Query {
+        let (from, to) = self.interval("from", "to")?;
+        Ok(sql::Query {
             kind: self.one_of(stream, "type")?,
             source: self.one_of(stream, "source")?,
             user_id: self.user_id()?,
-            from: self.time("from")?,
-            to: self.time("to")?,
+            from,
+            to,
             order: self.order()?,
-            limit: self.limit()?,
+            limit: self.limit(LIMIT_DEFAULT, LIMIT_MAX)?,
             cursor: self.get("cursor").map(str::to_owned),
-        };
-        match (query.from, query.to) {
-            (Some(from), Some(to)) if to < from => Err(Problem::parameter(
-                "to",
-                format!("`to` must not be before `from`: {to} is before {from}"),
-            )),
-            _ => Ok(query),
-        }
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        })
     }
 
     /// A value that the column of that name takes.
@@ -97,15 +58,6 @@ impl Parameters {
         }
     }
 
-    fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
-        let time = self.get(name).map(Timestamp::parse_query).transpose();
-        time.map_err(|error| {
-            let detail =
-                format!("`{name}` must be a timestamp such as 2024-07-01T02:03:04Z: {error}");
-            Problem::parameter(name, detail)
-        })
-    }
-
     fn order(&self) -> Result<sql::Order, Problem> {
         match self.get("order") {
             None | Some("asc") => Ok(sql::Order::Ascending),
@@ -116,40 +68,13 @@ impl Parameters {
             }
         }
     }
-
-    fn limit(&self) -> Result<usize, Problem> {
-        match self.get("limit").map(str::parse::<usize>) {
-            None => Ok(LIMIT_DEFAULT),
-            Some(Ok(limit @ 1..=LIMIT_MAX)) => Ok(limit),
-            Some(_) => {
-                let detail = format!("`limit` must be a number from 1 to {LIMIT_MAX}");
-                Err(Problem::parameter("limit", detail))
-            }
-        }
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Parameters {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let InQuery(parameters) = InQuery::from_request_parts(parts, state).await?;
-        Ok(Self(parameters))
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::extract::Query;
-
     use super::*;
     use crate::stream::Schema;
-
-    fn parameters(query: &str) -> Parameters {
-        let uri = format!("/events?{query}").parse().unwrap();
-        let Query(parameters) = Query::try_from_uri(&uri).unwrap();
-        Parameters(parameters)
-    }
+    use crate::time::Timestamp;
 
     fn query(text: &str) -> Result<sql::Query, String> {
         let stream = StreamConfig {
@@ -161,7 +86,7 @@ mod tests {
             sinks: Vec::new(),
             windows: crate::sinks::windows::WindowsOptions::default(),
         };
-        let parameters = parameters(text);
+        let parameters = Parameters::of(text);
         parameters
             .check(Parameters::OF_LIST)
             .and_then(|()| parameters.query(&stream))

@@ -8,9 +8,9 @@ use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
 use super::STREAM;
-use super::parameters::Parameters;
 use crate::server::app::{App, Ready};
 use crate::server::extract::InPath;
+use crate::server::parameters::Parameters;
 use crate::server::problem::Problem;
 use crate::server::read_your_writes;
 use crate::sinks::table::sql::TableReader;

@@ -1,0 +1,54 @@
+//! The JSON document that a question is asked with, where a query has no room for it.
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use serde::de::DeserializeOwned;
+
+use crate::ingest::{BodyReader, LineSource as _};
+use crate::server::app::App;
+use crate::server::media;
+use crate::server::problem::Problem;
+use crate::sinks::usage::STREAM;
+
+/// The longest document: tens of thousands of ids.
+const DOCUMENT_BYTES_MAX: usize = 4 << 20;
+
+/// Reads the document that a request's body is. `like` shows what it should be.
+pub(super) async fn read<T>(app: &App, request: Request, like: &str) -> Result<T, Response>
+where
+    T: DeserializeOwned,
+{
+    let bytes = bytes(app, request).await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Problem::query(format!("the body must be a JSON object such as `{like}`: {error}"))
+            .into_response()
+    })
+}
+
+async fn bytes(app: &App, request: Request) -> Result<Vec<u8>, Response> {
+    let encoding = media::json(request.headers(), STREAM).map_err(IntoResponse::into_response)?;
+    let mut body = BodyReader::new(request.into_body(), encoding, app.limits).map_err(unread)?;
+    let mut bytes = Vec::new();
+    loop {
+        let piece = body.fill().await.map_err(unread)?;
+        if piece.is_empty() {
+            return Ok(bytes);
+        }
+        if bytes.len() + piece.len() > DOCUMENT_BYTES_MAX {
+            return Err(unread(Problem::too_large(format!(
+                "the body is longer than {DOCUMENT_BYTES_MAX} bytes: ask in several requests"
+            ))));
+        }
+        bytes.extend_from_slice(piece);
+        let read = piece.len();
+        body.consume(read);
+    }
+}
+
+/// The answer while there may be more of the body, which would be taken for the next request.
+fn unread(problem: impl Into<Problem>) -> Response {
+    let mut response = problem.into().into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
