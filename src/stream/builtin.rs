@@ -1,6 +1,6 @@
 //! The streams that are there without configuration.
 
-use super::{Column, ColumnType, Made, Schema};
+use super::{Column, ColumnType, Made, Schema, StringLength};
 
 impl Schema {
     /// Names of the built-in streams.
@@ -53,14 +53,15 @@ fn events() -> Vec<Column> {
         required("type", one_of(&["user_action", "sensor_data", "system_log"])),
         required("source", one_of(&["web", "mobile", "iot_device", "system"])),
         made("timestamp", ColumnType::Timestamp, Made::Arrival),
-        optional("user_id", ColumnType::String { chars_max: Some(50) }),
+        optional("user_id", ColumnType::String(USER_ID)),
         optional("data", ColumnType::Object),
     ]
 }
 
 fn usage() -> Vec<Column> {
     vec![
-        required("transaction_id", STRING),
+        // Without one, nobody could tell a repeated event from another.
+        required("transaction_id", ColumnType::String(StringLength::NOT_EMPTY)),
         required("customer_id", STRING),
         required("event_type", STRING),
         required("timestamp", ColumnType::Timestamp),
@@ -71,7 +72,8 @@ fn usage() -> Vec<Column> {
 /// Columns of `usage` as its files have them.
 const USAGE_RECORD: [&str; 4] = ["customer_id", "event_type", "transaction_id", "timestamp"];
 
-const STRING: ColumnType = ColumnType::String { chars_max: None };
+const STRING: ColumnType = ColumnType::String(StringLength::ANY);
+const USER_ID: StringLength = StringLength { chars_min: 0, chars_max: Some(50) };
 
 fn one_of(values: &[&str]) -> ColumnType {
     ColumnType::OneOf(values.iter().map(|&value| value.to_owned()).collect())

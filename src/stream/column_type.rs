@@ -3,13 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::SchemaError;
+use super::{SchemaError, StringLength};
 
 /// What a column holds.
 ///
 /// ```
-/// use windrow::stream::ColumnType;
-/// assert_eq!("string(50)".parse(), Ok(ColumnType::String { chars_max: Some(50) }));
+/// use windrow::stream::{ColumnType, StringLength};
+/// assert_eq!("string(50)".parse(), Ok(ColumnType::String(StringLength { chars_min: 0, chars_max: Some(50) })));
 /// assert_eq!("web|mobile".parse::<ColumnType>().map(|kind| kind.to_string()), Ok("web|mobile".into()));
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,11 +24,8 @@ pub enum ColumnType {
     F64,
     /// `true` or `false`.
     Bool,
-    /// A string of at most so many characters.
-    String {
-        /// Unicode scalar values; `None` has only the limit of the line.
-        chars_max: Option<u32>,
-    },
+    /// A string of such a length.
+    String(StringLength),
     /// A number of any length and precision, as a number or as a string that holds one; copied.
     Decimal,
     /// A JSON object, kept as the text that came.
@@ -44,7 +41,7 @@ const PLAIN: [(&str, ColumnType); 8] = [
     ("i64", ColumnType::I64),
     ("f64", ColumnType::F64),
     ("bool", ColumnType::Bool),
-    ("string", ColumnType::String { chars_max: None }),
+    ("string", ColumnType::String(StringLength::ANY)),
     ("decimal", ColumnType::Decimal),
     ("object", ColumnType::Object),
 ];
@@ -58,9 +55,8 @@ impl FromStr for ColumnType {
             return Ok(kind.clone());
         }
         if let Some(inside) = text.strip_prefix("string(").and_then(|rest| rest.strip_suffix(')')) {
-            let chars_max = inside.parse().ok().filter(|chars_max| *chars_max > 0);
-            return chars_max
-                .map(|chars_max| Self::String { chars_max: Some(chars_max) })
+            return StringLength::parse(inside)
+                .map(Self::String)
                 .ok_or_else(|| SchemaError::StringLength { text: text.to_owned() });
         }
         if !text.contains('|') {
@@ -78,7 +74,7 @@ impl FromStr for ColumnType {
 impl fmt::Display for ColumnType {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::String { chars_max: Some(chars_max) } => write!(out, "string({chars_max})"),
+            Self::String(length) => write!(out, "string{length}"),
             Self::OneOf(values) => out.write_str(&values.join("|")),
             plain => {
                 let name = PLAIN.iter().find(|(_, kind)| kind == plain).map(|(name, _)| *name);
@@ -125,6 +121,8 @@ mod tests {
             "bool",
             "string",
             "string(50)",
+            "string(1..)",
+            "string(1..50)",
             "decimal",
             "object",
             "a|b",

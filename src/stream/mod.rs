@@ -16,6 +16,7 @@ mod made;
 mod ndjson;
 mod rows;
 mod schema;
+mod string_length;
 pub(crate) mod word;
 
 pub use cell::PAYLOAD_BYTES_MAX;
@@ -25,6 +26,7 @@ pub use made::uuid7;
 pub use ndjson::{DEPTH_MAX, DecodeLimits, Decoder, FrameContext};
 pub use rows::{CellText, Rows};
 pub use schema::{Column, Made, Schema, SchemaError, UnknownFields};
+pub use string_length::StringLength;
 
 use serde::{Deserialize, Serialize};
 

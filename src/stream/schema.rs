@@ -20,7 +20,7 @@ pub struct Column {
     /// The field's name in JSON and the heading in CSV.
     pub name: String,
     /// What it holds, as `windrow.toml` writes it: `timestamp`, `uuid`, `i64`, `f64`, `bool`,
-    /// `string`, `string(50)`, `decimal`, `object`, `a|b|c`.
+    /// `string`, `string(50)`, `string(1..)`, `decimal`, `object`, `a|b|c`.
     #[serde(rename = "type")]
     pub kind: ColumnType,
     /// May be null or missing.
@@ -165,7 +165,10 @@ pub enum SchemaError {
         nearest: Option<&'static str>,
     },
     /// The number in `string(50)`.
-    #[error("`{text}`: the length of a string is a number of characters from 1 to 4294967295")]
+    #[error(
+        "`{text}`: a string has a longest length, a shortest, or both, such as string(50), \
+         string(1..) and string(1..50), each from 1 to 4294967295 characters"
+    )]
     StringLength {
         /// As written.
         text: String,

@@ -32,9 +32,9 @@ impl Columns {
     pub(super) fn of(schema: &Schema) -> Self {
         let find = |name: &str| schema.columns().iter().position(|column| column.name == name);
         let fits = |kind: &ColumnType, name: &str| match name {
-            "id" => matches!(kind, ColumnType::Uuid | ColumnType::String { .. }),
+            "id" => matches!(kind, ColumnType::Uuid | ColumnType::String(_)),
             "data" => matches!(kind, ColumnType::Object),
-            _ => matches!(kind, ColumnType::String { .. } | ColumnType::OneOf(_)),
+            _ => matches!(kind, ColumnType::String(_) | ColumnType::OneOf(_)),
         };
         let wanted = |name: &str| match name {
             "id" => "a uuid",

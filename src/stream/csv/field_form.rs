@@ -31,7 +31,7 @@ impl FieldForm {
             ColumnType::Object => Kind::Object,
             ColumnType::Timestamp
             | ColumnType::Uuid
-            | ColumnType::String { .. }
+            | ColumnType::String(_)
             | ColumnType::OneOf(_) => Kind::Text,
         };
         Self { key: key(&column.name), kind, keep_empty: column.is_required() }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::stream::cell::Cell;
 use crate::stream::line_error::{Fault, readable};
-use crate::stream::{BadLine, Column, ColumnType};
+use crate::stream::{BadLine, Column, ColumnType, StringLength};
 use crate::time::{Timestamp, TimestampError};
 
 use crate::stream::ndjson::nested;
@@ -43,14 +43,13 @@ pub(super) fn check<'a>(column: &Column, raw: &'a str) -> Result<Value<'a>, Faul
             _ => Err(wrong()),
         },
         ColumnType::Bool if matches!(raw, "true" | "false") => Ok(raw.into()),
-        ColumnType::String { chars_max } => {
+        ColumnType::String(length) => {
             let text = string(raw)?.ok_or_else(wrong)?;
-            let chars = text.chars().count();
-            match chars_max {
-                Some(chars_max) if chars > *chars_max as usize => {
-                    Err(beside(&format!("it has {chars} characters")))
-                }
-                _ => Ok(Value { text, time: None }),
+            match text.chars().count() {
+                _ if length.takes(&text) => Ok(Value { text, time: None }),
+                0 => Err(wrong()),
+                1 => Err(beside("it has 1 character")),
+                chars => Err(beside(&format!("it has {chars} characters"))),
             }
         }
         ColumnType::Decimal if is_number(raw) => Ok(raw.into()),
@@ -158,10 +157,13 @@ fn expected(kind: &ColumnType) -> String {
         ColumnType::I64 => "an integer from -9223372036854775808 to 9223372036854775807".to_owned(),
         ColumnType::F64 => "a number".to_owned(),
         ColumnType::Bool => "true or false".to_owned(),
-        ColumnType::String { chars_max: None } => "a string".to_owned(),
-        ColumnType::String { chars_max: Some(chars_max) } => {
-            format!("a string of at most {chars_max} characters")
-        }
+        ColumnType::String(StringLength { chars_min, chars_max }) => match (chars_min, chars_max) {
+            (0, None) => "a string".to_owned(),
+            (1, None) => "a string that isn't empty".to_owned(),
+            (min, None) => format!("a string of at least {min} characters"),
+            (0, Some(max)) => format!("a string of at most {max} characters"),
+            (min, Some(max)) => format!("a string of {min} to {max} characters"),
+        },
         ColumnType::Decimal => "a number, or a string that holds one".to_owned(),
         ColumnType::Object => "a JSON object".to_owned(),
         ColumnType::OneOf(values) => {

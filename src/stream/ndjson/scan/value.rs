@@ -6,10 +6,10 @@
 use serde_json::value::RawValue;
 
 use super::{token, tree};
-use crate::stream::ColumnType;
 use crate::stream::ndjson::columns::Columns;
 use crate::stream::ndjson::nested;
 use crate::stream::rows::{RowsBuilder, is_bare};
+use crate::stream::{ColumnType, StringLength};
 use crate::time::Timestamp;
 
 /// Reads the value at `at` for a column.
@@ -23,7 +23,7 @@ pub(super) fn read(
 ) -> Option<usize> {
     let bytes = text.as_bytes();
     match &columns.get(column).kind {
-        ColumnType::String { chars_max } => string(text, at, column, *chars_max, rows),
+        ColumnType::String(length) => string(text, at, column, *length, rows),
         ColumnType::Timestamp => {
             let (time, end) = timestamp(bytes, at, column, rows)?;
             if column == columns.schema.time() {
@@ -82,18 +82,15 @@ fn string(
     text: &str,
     at: usize,
     column: usize,
-    chars_max: Option<u32>,
+    length: StringLength,
     rows: &mut RowsBuilder,
 ) -> Option<usize> {
-    let fits = |text: &str| {
-        chars_max
-            .is_none_or(|max| text.len() <= max as usize || text.chars().count() <= max as usize)
-    };
     let Some(string) = token::plain_string(text.as_bytes(), at) else {
-        return escaped_string(text, at, column, fits, rows);
+        return escaped_string(text, at, column, length, rows);
     };
     rows.set_span(column, string.start..string.end, !string.comma);
-    (chars_max.is_none() || fits(text.get(string.start..string.end)?)).then_some(string.end + 1)
+    let is_taken = length == StringLength::ANY || length.takes(text.get(string.start..string.end)?);
+    is_taken.then_some(string.end + 1)
 }
 
 /// A string with escapes, which `serde_json` undoes.
@@ -102,13 +99,13 @@ fn escaped_string(
     text: &str,
     at: usize,
     column: usize,
-    fits: impl Fn(&str) -> bool,
+    length: StringLength,
     rows: &mut RowsBuilder,
 ) -> Option<usize> {
     let end = token::string_end(text.as_bytes(), at)?;
     let string: String = serde_json::from_str(text.get(at..end)?).ok()?;
     rows.set_side(column, &string);
-    fits(&string).then_some(end)
+    length.takes(&string).then_some(end)
 }
 
 #[inline]

@@ -6,7 +6,7 @@ use proptest::sample::{Index, select};
 use super::*;
 
 /// A column of each type.
-const COLUMNS: [(&str, &str); 13] = [
+const COLUMNS: [(&str, &str); 14] = [
     ("at", "timestamp"),
     ("uuid", "uuid?"),
     ("n", "i64?"),
@@ -14,6 +14,7 @@ const COLUMNS: [(&str, &str); 13] = [
     ("flag", "bool?"),
     ("text", "string?"),
     ("short", "string(4)?"),
+    ("some", "string(1..4)?"),
     ("price", "decimal?"),
     ("thing", "object?"),
     ("kind", "web|mobile|ó?"),
