@@ -22,6 +22,7 @@
 //! * [`metrics`]: every metric, named and described in one place.
 //! * [`config`]: file, environment and flags become one validated configuration.
 //! * [`server`]: routes, errors and health over HTTP.
+//! * [`totals`]: events per customer and hour, straight from a CSV file.
 //! * [`cli`]: one file per subcommand.
 
 pub mod cli;
@@ -35,3 +36,4 @@ pub mod server;
 pub mod sinks;
 pub mod stream;
 pub mod time;
+pub mod totals;

@@ -13,10 +13,10 @@ mod import;
 mod logging;
 mod place;
 mod program;
-#[allow(dead_code, reason = "the commands that use it come next")]
 mod progress;
 mod replay;
 mod serve;
+mod totals;
 mod verify;
 mod wal;
 mod windows;
@@ -74,6 +74,9 @@ struct Global {
 enum Command {
     /// Run the daemon (the default)
     Serve(serve::Arguments),
+    /// Count events per customer and hour, straight from a CSV file
+    #[command(visible_alias = "account_event_totals_1h")]
+    Totals(totals::Arguments),
     /// List committed windows and the open ones
     Windows(windows::Arguments),
     /// Check everything at rest against its checksums
@@ -146,6 +149,7 @@ fn dispatch(program: &Program, cli: Cli, matches: &ArgMatches) -> anyhow::Result
             logging::start(&config);
             serve::run(config, program)
         }
+        Command::Totals(arguments) => totals::run(&arguments, out),
         Command::Windows(arguments) => {
             windows::run(&arguments, &DataDir::of(&settings.read()?)?, out)
         }

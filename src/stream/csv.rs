@@ -25,7 +25,7 @@ mod ndjson;
 mod order;
 
 pub use fault::CsvFault;
-pub use fields::{Field, Fields, fields};
+pub use fields::{Field, Fields, fields, text};
 pub use ndjson::{Header, ToNdjson};
 pub use order::{NamedTwice, Order, Wanted};
 

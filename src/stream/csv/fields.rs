@@ -22,10 +22,16 @@ use super::CsvFault;
 /// If it isn't UTF-8.
 #[inline]
 pub fn fields(line: &[u8]) -> Result<Fields<'_>, CsvFault> {
-    match simdutf8::basic::from_utf8(line) {
-        Ok(line) => Ok(Fields::of(line)),
-        Err(_) => Err(not_utf8(line)),
-    }
+    text(line).map(Fields::of)
+}
+
+/// A line as text.
+///
+/// # Errors
+/// If it isn't UTF-8.
+#[inline]
+pub fn text(line: &[u8]) -> Result<&str, CsvFault> {
+    simdutf8::basic::from_utf8(line).map_err(|_| not_utf8(line))
 }
 
 /// Once more, by the variant that says where.
@@ -44,7 +50,7 @@ pub struct Fields<'a> {
 }
 
 /// What stands between two commas.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Field<'a> {
     /// What stands between its quotes, if it has any.
     raw: &'a str,
