@@ -1,5 +1,6 @@
 //! Lines into rows, on one core, beside what `serde_json` takes for the same lines; and a batch of
-//! `POST /events/batch` into lines, and these into rows.
+//! `POST /events/batch` into lines, and these into rows; and records of `usage` into lines, and these
+//! into rows.
 //!
 //! The rates are of elements, which are lines: those of `user-events` as they are, and as other
 //! clients send them. The last shape is one that only the reference path reads.
@@ -17,6 +18,7 @@ use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use windrow::ingest::{BodyLimits, BodyReader, Encoding, Form, Items, LineSource as _};
+use windrow::stream::csv::{Header, ToNdjson};
 use windrow::stream::{DecodeLimits, Decoder, FrameContext, Schema, UnknownFields};
 use windrow::time::Timestamp;
 
@@ -164,6 +166,54 @@ fn batch(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Records of `usage` in one body.
+const RECORDS: usize = 4096;
+
+/// What CSV costs before the log: records into lines, and these into rows. The rates are of the CSV's
+/// bytes.
+fn records(criterion: &mut Criterion) {
+    let time = |n: usize| format!("2024-07-31 19:{:02}:{:02}.{n:06}+00", n / 60 % 60, n % 60);
+    let plain: String = (0..RECORDS)
+        .flat_map(|n| {
+            let customer = n * 7919 % 1000;
+            [
+                format!("30330c9c4e7173ba9474c46ee5{customer:06},api_call,"),
+                format!("{n:032x},{}\n", time(n)),
+            ]
+        })
+        .collect();
+    let quoted = plain.lines().map(|line| format!("\"{}\"\n", line.replace(',', "\",\"")));
+    let schema = Arc::new(Schema::builtin("usage").unwrap());
+    let decoder = Decoder::new(schema.clone(), UnknownFields::Ignore, DecodeLimits::OPEN);
+    let context = FrameContext { arrival: Timestamp::now(), seed: 1, first_line: 1 };
+
+    let mut group = criterion.benchmark_group("records");
+    group.throughput(Throughput::Bytes(plain.len() as u64));
+    for (shape, body) in [("plain", plain.clone()), ("every field quoted", quoted.collect())] {
+        group.bench_function(format!("into lines, {shape}"), |bencher| {
+            let mut lines = Vec::new();
+            bencher.iter(|| {
+                lines.clear();
+                let mut csv = ToNdjson::new("usage", schema.clone(), Header::Detected);
+                for (number, line) in (1..).zip(black_box(&body).lines()) {
+                    csv.line(line.as_bytes(), number, &mut lines).unwrap();
+                }
+                lines.len()
+            });
+        });
+    }
+    let mut lines = Vec::new();
+    let mut csv = ToNdjson::new("usage", schema, Header::Detected);
+    for (number, line) in (1..).zip(plain.lines()) {
+        csv.line(line.as_bytes(), number, &mut lines).unwrap();
+    }
+    let lines = Bytes::from(lines);
+    group.bench_function("their lines into rows", |bencher| {
+        bencher.iter(|| decoder.decode(black_box(lines.clone()), &context).unwrap());
+    });
+    group.finish();
+}
+
 fn timestamps(criterion: &mut Criterion) {
     let text = "2024-07-07T00:36:10.719091325Z";
     criterion.bench_function("timestamp, scanned", |bencher| {
@@ -174,5 +224,5 @@ fn timestamps(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, decode, one_line, batch, timestamps);
+criterion_group!(benches, decode, one_line, batch, records, timestamps);
 criterion_main!(benches);
