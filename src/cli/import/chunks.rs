@@ -183,7 +183,7 @@ mod tests {
     fn chunks_of(file: &str, chunk_bytes: usize, read_bytes: usize) -> anyhow::Result<Vec<Chunk>> {
         let target = Target {
             stream: "usage".to_owned(),
-            schema: Schema::builtin("usage").unwrap(),
+            schema: Arc::new(Schema::builtin("usage").unwrap()),
             knows_repeats: true,
         };
         let input = Input::of("file", Slow(file.as_bytes().to_vec(), read_bytes));

@@ -98,8 +98,7 @@ impl Delivery {
     /// Makes the bad line blank, and all others that are known to be bad too: each costs a request
     /// otherwise.
     fn leave_out(&self, chunk: &mut Chunk, line: u64, reason: String) -> anyhow::Result<()> {
-        let judge = Judge::new(&self.target.schema);
-        let mut bad: BTreeMap<u64, String> = judge.bad_lines(chunk).into_iter().collect();
+        let mut bad = Judge::new(&self.target).bad_lines(chunk);
         // What the daemon says counts: it may be stricter.
         bad.insert(line, reason);
         let (body, blanked) = with_blanks(&chunk.body, &bad);

@@ -1,7 +1,7 @@
 //! A file's bytes: plain, gzip or zstd, told by how they begin, not by the name.
 
 use std::fs::File;
-use std::io::{self, Chain, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,20 +29,18 @@ pub struct Input {
 
 impl Input {
     /// Opens a file, or standard input for `-`. A file that grows is read up to the length that it has
-    /// now.
+    /// now, and to the end of the line there.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let (name, raw): (_, Box<dyn Read + Send>) = if path.as_os_str() == STDIN {
+        let size = size_of(path)?;
+        let (name, file): (_, Box<dyn Read + Send>) = if path.as_os_str() == STDIN {
             ("standard input".to_owned(), Box::new(io::stdin()))
         } else {
-            let bytes_max = size_of(path)?.unwrap_or(u64::MAX);
             let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-            (path.display().to_string(), Box::new(file.take(bytes_max)))
+            (path.display().to_string(), Box::new(file))
         };
         let read_bytes = Arc::new(AtomicU64::new(0));
-        let mut counted = Counted { bytes: raw, read_bytes: Arc::clone(&read_bytes) };
-        let start = start_of(&mut counted).with_context(|| format!("reading {name}"))?;
-        let whole = Cursor::new(start.clone()).chain(counted);
-        let bytes = decompressed(&start, whole).with_context(|| format!("reading {name}"))?;
+        let counted = Counted { bytes: file, read_bytes: Arc::clone(&read_bytes) };
+        let bytes = lines(counted, size).with_context(|| format!("reading {name}"))?;
         Ok(Self { name: name.into(), bytes, read_bytes })
     }
 
@@ -74,31 +72,54 @@ pub fn size_of(path: &Path) -> anyhow::Result<Option<u64>> {
         Ok(metadata) if metadata.is_dir() => {
             bail!(WrongUsage(format!("{} is a directory: name the files in it", path.display())))
         }
-        Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
+        // Files that the kernel makes up, as in /proc, say that they have nothing.
+        Ok(metadata) => Ok(Some(metadata.len()).filter(|len| metadata.is_file() && *len > 0)),
         Err(error) => {
             bail!(WrongUsage(format!("{} can't be read: {error}", path.display())))
         }
     }
 }
 
-/// The first bytes, as many as the longest magic number has.
-fn start_of(bytes: &mut impl Read) -> io::Result<Vec<u8>> {
+/// The text of a file of this size.
+fn lines(mut file: Counted, size: Option<u64>) -> io::Result<Box<dyn Read + Send>> {
     let mut start = Vec::with_capacity(ZSTD.len());
-    bytes.take(ZSTD.len() as u64).read_to_end(&mut start)?;
-    Ok(start)
+    file.by_ref().take(ZSTD.len() as u64).read_to_end(&mut start)?;
+    let file = Cursor::new(start.clone()).chain(file);
+    Ok(if start.starts_with(GZIP) {
+        Box::new(MultiGzDecoder::new(file))
+    } else if start.starts_with(ZSTD) {
+        Box::new(zstd::stream::read::Decoder::new(file)?)
+    } else if let Some(size) = size {
+        Box::new(WholeLines { bytes: file, left: size, ended: size == 0 })
+    } else {
+        Box::new(file)
+    })
 }
 
-fn decompressed(
-    start: &[u8],
-    bytes: Chain<Cursor<Vec<u8>>, Counted>,
-) -> io::Result<Box<dyn Read + Send>> {
-    Ok(if start.starts_with(GZIP) {
-        Box::new(MultiGzDecoder::new(bytes))
-    } else if start.starts_with(ZSTD) {
-        Box::new(zstd::stream::read::Decoder::new(bytes)?)
-    } else {
-        Box::new(bytes)
-    })
+/// Bytes up to a length, and on to the end of the line there: half a line may well look like a whole
+/// one.
+struct WholeLines<R> {
+    bytes: R,
+    left: u64,
+    ended: bool,
+}
+
+impl<R: Read> Read for WholeLines<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.ended {
+            return Ok(0);
+        }
+        let wanted = match usize::try_from(self.left) {
+            // To the line's end, byte by byte: there are few.
+            Ok(0) => out.len().min(1),
+            Ok(left) => out.len().min(left),
+            Err(_) => out.len(),
+        };
+        let count = self.bytes.read(&mut out[..wanted])?;
+        self.left = self.left.saturating_sub(count as u64);
+        self.ended = self.left == 0 && out[..count].last().is_none_or(|last| *last == b'\n');
+        Ok(count)
+    }
 }
 
 /// Counts what is read.
@@ -151,6 +172,18 @@ mod tests {
         assert_eq!(text_of(&[gzip(b"a\n"), gzip(b"b\n")].concat()), "a\nb\n");
         let zstd = |text: &[u8]| zstd::encode_all(text, 1).unwrap();
         assert_eq!(text_of(&[zstd(b"a\n"), zstd(b"b\n")].concat()), "a\nb\n");
+    }
+
+    #[test]
+    fn a_file_that_grows_is_read_to_the_end_of_the_line_that_was_being_written() {
+        for (size, read) in
+            [(1, "a\n"), (2, "a\n"), (3, "a\nbc\n"), (5, "a\nbc\n"), (99, "a\nbc\nd")]
+        {
+            let mut text = String::new();
+            let mut lines = WholeLines { bytes: &b"a\nbc\nd"[..], left: size, ended: false };
+            lines.read_to_string(&mut text).unwrap();
+            assert_eq!(text, read, "{size}");
+        }
     }
 
     #[test]

@@ -150,7 +150,8 @@ async fn import(
     match report.counts().bad_lines {
         0 => Ok(()),
         _ if !arguments.strict => Ok(()),
-        bad_lines => bail!("{bad_lines} bad lines were left out"),
+        1 => bail!("1 line can't be understood and is left out"),
+        lines => bail!("{lines} lines can't be understood and are left out"),
     }
 }
 

@@ -71,7 +71,7 @@ impl Report {
             told
         });
         if !told && !silent {
-            self.say(&format!("{why}; trying again in {wait:?}, and on from there"));
+            self.progress.say(&format!("windrow: {why}; trying again in {wait:?}"));
         }
     }
 
@@ -82,7 +82,7 @@ impl Report {
             counts.bad_lines
         });
         if bad_lines <= NAMED_MAX {
-            self.say(&format!("{file} line {line}: {reason}"));
+            self.progress.say(&format!("{file}, line {line}: {reason}"));
         }
     }
 
@@ -96,7 +96,7 @@ impl Report {
         let counts = self.counts();
         let Counts { accepted, rejected, bad_lines, read_bytes, requests, repeated, .. } = counts;
         if bad_lines > NAMED_MAX {
-            self.say(&format!("{} more bad lines", bad_lines - NAMED_MAX));
+            self.progress.say(&format!("{} more lines can't be understood", bad_lines - NAMED_MAX));
         }
         let seconds = self.began.elapsed().as_secs_f64();
         let rate = |count: u64| count as f64 / seconds;
@@ -104,15 +104,11 @@ impl Report {
         if rejected > 0 {
             writeln!(out, "Rows put into quarantine: {rejected}")?;
         }
-        writeln!(out, "Bad lines left out: {bad_lines}")?;
+        writeln!(out, "Lines left out: {bad_lines}")?;
         let read = Size(read_bytes).rounded();
         let each_second = Size(rate(read_bytes) as u64).rounded();
         writeln!(out, "Read: {read} in {seconds:.1} s ({each_second} a second)")?;
         writeln!(out, "Requests: {requests}, of which repeats: {repeated}")
-    }
-
-    fn say(&self, text: &str) {
-        self.progress.say(&format!("windrow: {text}"));
     }
 
     fn note<T>(&self, note: impl FnOnce(&mut Counts) -> T) -> T {

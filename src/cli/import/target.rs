@@ -1,5 +1,7 @@
 //! The stream that rows go into, as its daemon describes it.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
@@ -18,7 +20,7 @@ pub struct Target {
     /// Its name.
     pub stream: String,
     /// Its columns.
-    pub schema: Schema,
+    pub schema: Arc<Schema>,
     /// Whether a row that comes twice is one.
     pub knows_repeats: bool,
 }
@@ -65,7 +67,7 @@ impl Target {
             .with_context(|| format!("the daemon's columns of `{name}` make no schema"))?;
         let knows_repeats =
             !found.sinks.is_empty() && found.sinks.iter().all(|sink| sink == KNOWS_REPEATS);
-        Ok(Self { stream: found.name, schema, knows_repeats })
+        Ok(Self { stream: found.name, schema: Arc::new(schema), knows_repeats })
     }
 
     /// Where its rows are posted.
