@@ -35,11 +35,11 @@ pub struct Args {
     #[arg(long, default_value_t = 4096, value_name = "MIB")]
     large: u64,
 
-    /// Seconds that each run of `hundred`, `one` and `events` counts, after one second to warm up
+    /// Seconds that each run of `hundred`, `one`, `events` and `usage` counts, after one second to warm up
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
 
-    /// Connections in `hundred` and `one` (64), `events` and `stored` (16)
+    /// Connections in `hundred` and `one` (64), `events`, `stored` and `usage` (16)
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
     connections: Option<u32>,
 
@@ -97,6 +97,8 @@ pub enum Scenario {
     Events,
     /// Events through to their rows, against a plain client that inserts the same rows
     Stored,
+    /// Usage events, acknowledged and then counted, against the limit server
+    Usage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -131,8 +133,8 @@ impl Args {
         std::fs::create_dir_all(&self.dir)
             .with_context(|| format!("creating {}", self.dir.display()))?;
         let scenarios = if self.scenarios.is_empty() {
-            use Scenario::{Bulk, Events, Hundred, Memory, One, Recovery, Stored};
-            vec![Bulk, Hundred, One, Memory, Recovery, Events, Stored]
+            use Scenario::{Bulk, Events, Hundred, Memory, One, Recovery, Stored, Usage};
+            vec![Bulk, Hundred, One, Memory, Recovery, Events, Stored, Usage]
         } else {
             self.scenarios
         };

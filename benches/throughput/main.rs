@@ -30,6 +30,8 @@ mod requests;
 mod stored;
 mod subject;
 mod table_events;
+mod usage;
+mod usage_events;
 
 // The tests' own server and client.
 #[allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
@@ -76,6 +78,7 @@ fn run(args: Args) -> Result<()> {
             Scenario::Recovery => recovery::run(&options)?,
             Scenario::Events => batches::run(&options)?,
             Scenario::Stored => stored::run(&options)?,
+            Scenario::Usage => usage::run(&options)?,
         }
     }
     Ok(())

@@ -16,7 +16,8 @@ use crate::subject::{Kind, Subject};
 /// Connections if nothing else is asked for.
 const CONNECTIONS: u32 = 64;
 
-const WARM_UP: Duration = Duration::from_secs(1);
+/// Sent before anything counts.
+pub const WARM_UP: Duration = Duration::from_secs(1);
 
 /// One of the two scenarios.
 pub struct Shape {
