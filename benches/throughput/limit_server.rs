@@ -45,6 +45,7 @@ pub fn run(path: &Path) -> Result<()> {
     let router = Router::new()
         .route("/user/event", post(receive))
         .route("/events/batch", post(receive))
+        .route("/v1/ingest", post(receive))
         .route("/health/ready", get(|| async { "ready" }))
         .with_state(appender);
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
