@@ -12,9 +12,8 @@ use serde_json::Value;
 
 /// So many events of customer `c`, with ids from `from` on.
 fn send(daemon: &Daemon, from: u64, count: u64) -> String {
-    let lines: String = (from..from + count)
-        .map(|n| format!("c,call,id-{n},2024-01-01T10:{:02}:00Z\n", n % 60))
-        .collect();
+    let line = |n| format!("c,call,id-{n},2024-01-01T10:{:02}:00Z", n % 60);
+    let lines = (from..from + count).map(line).collect::<Vec<_>>().join("\n");
     let answer =
         daemon.send("POST", "/v1/ingest", &[("content-type", "text/csv")], lines.as_bytes());
     position(&answer)

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat, LogLevel};
 
@@ -16,7 +17,7 @@ pub fn start(config: &Config) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let lines = tracing_subscriber::fmt()
-        .with_max_level(level)
+        .with_env_filter(filter(level))
         .with_target(false)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
@@ -28,4 +29,15 @@ pub fn start(config: &Config) {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+}
+
+/// Everything of windrow's from `level` on. What the usage store's tree has to tell of itself is for whoever
+/// looks for a fault in it.
+fn filter(level: LevelFilter) -> EnvFilter {
+    let filter = EnvFilter::default().add_directive(level.into());
+    if level > LevelFilter::INFO {
+        return filter;
+    }
+    let quiet = |target: &str| format!("{target}={}", level.min(LevelFilter::WARN)).parse();
+    [quiet("fjall"), quiet("lsm_tree")].into_iter().flatten().fold(filter, EnvFilter::add_directive)
 }

@@ -18,11 +18,14 @@ use super::sweep::{Forgetting, Horizon};
 const STATE: &[u8] = b"state";
 /// Blocks of the tree that stay in memory.
 const CACHE_BYTES: u64 = 32 << 20;
-/// What isn't in the tree's tables yet, for the keyspaces that grow with every event. Small, so that it
-/// fits into the processor's cache: looking ids up in 32 MiB takes twice as long as in 8.
-const MEMTABLE_BYTES: u64 = 8 << 20;
-/// The same for those that grow with customers.
-const SMALL_MEMTABLE_BYTES: u64 = 2 << 20;
+/// What isn't in the tree's tables yet, of the ids. Small, so that it fits into the processor's cache:
+/// looking ids up in 32 MiB takes twice as long as in 8. Of each keyspace up to five of them may be in
+/// memory, while tables are written.
+const IDS_MEMTABLE_BYTES: u64 = 8 << 20;
+/// The same of the other keyspaces that grow with events.
+const MEMTABLE_BYTES: u64 = 4 << 20;
+/// The same of those that grow with customers.
+const SMALL_MEMTABLE_BYTES: u64 = 1 << 20;
 /// The tree's own log: what has to be read again when it is opened.
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 /// Threads that write tables and merge them.
@@ -67,7 +70,7 @@ impl Store {
         Ok(Self {
             path: path.to_owned(),
             names: keyspace("names", SMALL_MEMTABLE_BYTES)?,
-            ids: keyspace(IDS, MEMTABLE_BYTES)?,
+            ids: keyspace(IDS, IDS_MEMTABLE_BYTES)?,
             days: keyspace("days", MEMTABLE_BYTES)?,
             moments: keyspace("moments", MEMTABLE_BYTES)?,
             meta: keyspace("meta", SMALL_MEMTABLE_BYTES)?,
