@@ -311,6 +311,32 @@ fn an_array_is_taken_to_its_end_or_not_at_all() {
 }
 
 #[test]
+fn an_event_over_the_limit_is_named_in_every_format() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = start(data.path());
+    let long = "x".repeat(2 << 20);
+    let mut events = EVENTS.to_vec();
+    events[1].1 = &long;
+    for (format, place) in [
+        ("application/x-ndjson", json!({"line": 2})),
+        ("application/json", json!({"index": 1})),
+        ("text/csv", json!({"line": 2})),
+        ("application/cloudevents-batch+json", json!({"index": 1})),
+    ] {
+        let answer = post(&daemon, format, body(format, &events));
+        assert_eq!(answer.status, 413, "{}", answer.text());
+        let (key, at) = place.as_object().unwrap().iter().next().unwrap();
+        assert_eq!(answer.json()[key], *at, "{format}: {}", answer.text());
+        assert!(answer.text().contains("`limits.line`"), "{}", answer.text());
+    }
+    // Short enough as CSV, and too long as the line that it becomes.
+    let escaped = format!("\nacme,{},t,0\n", "\\".repeat(600_000));
+    let answer = post(&daemon, "text/csv", escaped);
+    assert_eq!((answer.status, &answer.json()["line"]), (413, &json!(2)), "{}", answer.text());
+    assert!(rows(&daemon).is_empty());
+}
+
+#[test]
 fn an_array_of_any_length_is_taken() {
     let data = tempfile::tempdir().unwrap();
     let daemon = start(data.path());
