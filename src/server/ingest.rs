@@ -16,10 +16,9 @@ use crate::ingest::{BodyLimits, BodyReader, IngestError, Ingested, Intake};
 use crate::ingest::{CloudEvents, Csv, Json, LineSource, Shape, ingest};
 use crate::log::Log;
 use crate::metrics::Refusal;
+use crate::sinks::usage::STREAM as USAGE;
 use crate::stream::Rows;
 
-/// The stream that [`USAGE_PATH`] is for.
-const USAGE: &str = "usage";
 /// Where usage goes, as in Metronome's API.
 pub(super) const USAGE_PATH: &str = "/v1/ingest";
 

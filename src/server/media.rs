@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `application/x-ndjson`, and its other names in [`NAMES`] | one event a line |
 //! | `application/json`, none, `application/x-www-form-urlencoded` | an array of events if it begins with `[`, otherwise one event a line |
-//! | `text/csv`, with `header=present` or `header=absent` (RFC 4180) if they shall not be told apart by their look | one record a line |
+//! | `text/csv`, with `header=present` or `header=absent` (RFC 4180) where the look of the first line shall not decide | one record a line |
 //! | `application/cloudevents+json` | one `CloudEvent`, for `usage` only |
 //! | `application/cloudevents-batch+json` | an array of them, for `usage` only |
 //!
@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::problem::Problem;
 use crate::ingest::{Encoding, Form};
+use crate::sinks::usage::STREAM as USAGE;
 use crate::stream::csv::Header;
 
 /// How the events of a stream stand in a body.
@@ -54,12 +55,10 @@ const FORMATS: [&str; 5] = [
 ];
 /// How many of [`FORMATS`] every stream takes.
 const FORMATS_OF_ALL: usize = 3;
-/// The stream that CloudEvents are for: it has the columns that they become.
-const CLOUD_EVENTS_STREAM: &str = "usage";
 
 /// What a stream takes.
 pub(super) fn formats(stream: &str) -> &'static [&'static str] {
-    if stream == CLOUD_EVENTS_STREAM { &FORMATS } else { &FORMATS[..FORMATS_OF_ALL] }
+    if stream == USAGE { &FORMATS } else { &FORMATS[..FORMATS_OF_ALL] }
 }
 
 /// How the events for a stream stand in the body, and how it is compressed.
@@ -79,8 +78,9 @@ pub(super) fn of_events(headers: &HeaderMap, stream: &str) -> Result<(Format, En
     Ok((format, encoding(headers)?))
 }
 
+/// CloudEvents are for the stream that has the columns that they become.
 fn is_taken(format: Format, stream: &str) -> bool {
-    !matches!(format, Format::CloudEvents(_)) || stream == CLOUD_EVENTS_STREAM
+    !matches!(format, Format::CloudEvents(_)) || stream == USAGE
 }
 
 /// What a `Content-Type` stands for.
@@ -97,22 +97,13 @@ fn format(value: &[u8]) -> Option<Format> {
 
 /// A format with one of its parameters; `None` if there is no such format.
 fn with_parameter(format: Format, parameter: &[u8]) -> Option<Format> {
-    match (format, header(parameter)) {
-        (Format::Csv(_), Some(value)) if value.eq_ignore_ascii_case(b"present") => {
-            Some(Format::Csv(Header::Present))
-        }
-        (Format::Csv(_), Some(value)) if value.eq_ignore_ascii_case(b"absent") => {
-            Some(Format::Csv(Header::Absent))
-        }
+    let lower = parameter.to_ascii_lowercase();
+    match (format, lower.strip_prefix(b"header=")) {
+        (Format::Csv(_), Some(b"present" | b"\"present\"")) => Some(Format::Csv(Header::Present)),
+        (Format::Csv(_), Some(b"absent" | b"\"absent\"")) => Some(Format::Csv(Header::Absent)),
         (Format::Csv(_), Some(_)) => None,
         (format, _) => is_harmless_parameter(parameter).then_some(format),
     }
-}
-
-/// The value of the parameter `header`.
-fn header(parameter: &[u8]) -> Option<&[u8]> {
-    let (name, value) = parameter.split_at_checked(b"header=".len())?;
-    name.eq_ignore_ascii_case(b"header=").then(|| value.trim_ascii())
 }
 
 /// How the body is compressed, if it says that it is JSON, or nothing. `stream` is where NDJSON goes.
@@ -201,7 +192,7 @@ mod tests {
             ("", Format::Json),
             ("text/csv", Format::Csv(Header::Detected)),
             ("Text/CSV; charset=utf-8; Header=Present", Format::Csv(Header::Present)),
-            ("text/csv;header=absent", Format::Csv(Header::Absent)),
+            ("text/csv;header=\"absent\"", Format::Csv(Header::Absent)),
         ] {
             let taken = of(&[(header::CONTENT_TYPE, media)]);
             assert_eq!(taken, Ok((format, Encoding::Identity)), "{media}");
