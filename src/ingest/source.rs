@@ -4,6 +4,9 @@ use std::future::Future;
 
 use super::error::IngestError;
 
+/// What a body may begin with, and neither a line nor a document does: UTF-8's byte-order mark.
+pub(super) const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
+
 /// What a body is made of, as its sender knows it: errors speak of these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Shape {
