@@ -91,9 +91,11 @@ impl Timestamp {
         number::parse(text.as_ref())
     }
 
-    /// The timestamp that `text` begins with and its length in bytes, if it has the one form that
-    /// almost everybody sends: `2024-07-01T02:03:04Z` with up to nine fraction digits. `None` says
-    /// only that [`Timestamp::parse`] must look. Made for decoders: several times faster.
+    /// The timestamp that `text` begins with and its length in bytes, if it has a form that almost
+    /// everybody sends: `2024-07-01T02:03:04Z` with up to nine fraction digits, and a space for the
+    /// `T` and `+00` or `+00:00` for the `Z`, as Postgres prints it. Where the text goes on behind that
+    /// length, it may be another timestamp: `+00` can be the beginning of `+00:30`. `None` says only
+    /// that [`Timestamp::parse`] must look. Made for decoders: several times faster.
     #[inline]
     pub fn scan(text: &[u8]) -> Option<(Self, usize)> {
         scan::scan(text)

@@ -1,4 +1,4 @@
-//! The common form, eight bytes at a time.
+//! The common forms, eight bytes at a time.
 //!
 //! A word of text is compared with a pattern by exclusive or: digits become 0 to 9 and separators
 //! zero, which one addition checks for all eight bytes at once. Multiplying by ten and adding the
@@ -21,7 +21,8 @@ struct Pattern {
 }
 
 const YEAR_MONTH: Pattern = Pattern::of(*b"0000-00-");
-const DAY_HOUR_MINUTE: Pattern = Pattern::of(*b"00T00:00");
+const DAY_T_HOUR_MINUTE: Pattern = Pattern::of(*b"00T00:00");
+const DAY_SPACE_HOUR_MINUTE: Pattern = Pattern::of(*b"00 00:00");
 const EIGHT_DIGITS: Pattern = Pattern::of(*b"00000000");
 
 impl Pattern {
@@ -50,7 +51,9 @@ impl Pattern {
 #[inline]
 pub(super) fn scan(text: &[u8]) -> Option<(Timestamp, usize)> {
     let (year_month, misfits_a) = YEAR_MONTH.fit(word(text, 0)?);
-    let (day_time, misfits_b) = DAY_HOUR_MINUTE.fit(word(text, 8)?);
+    let day_hour_minute =
+        if text.get(10) == Some(&b' ') { &DAY_SPACE_HOUR_MINUTE } else { &DAY_T_HOUR_MINUTE };
+    let (day_time, misfits_b) = day_hour_minute.fit(word(text, 8)?);
     let &[colon, tens, ones, behind] = text.get(16..)?.first_chunk()?;
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
     if misfits_a | misfits_b != 0 || colon != b':' || tens > 5 || ones > 9 {
@@ -72,42 +75,57 @@ pub(super) fn scan(text: &[u8]) -> Option<(Timestamp, usize)> {
     {
         return None;
     }
-    let (nanos, length) = match behind {
-        b'Z' => (0, 20),
-        b'.' => fraction(text)?,
-        _ => return None,
-    };
+    let (nanos, end) = if behind == b'.' { fraction(text)? } else { (0, 19) };
+    let length = end + utc_bytes(&text[end..])?;
     let seconds =
         days_from_civil(year, month, day) * 86_400 + i64::from(hour * 3600 + minute * 60 + second);
     Some((Timestamp::from_nanos(seconds * NANOS_PER_SECOND + nanos), length))
 }
 
-/// The nanoseconds of `.055Z`, which begins at byte 19 of `text`, and where it ends.
+/// The nanoseconds of `.055`, which begins at byte 19 of `text`, and where it ends.
 #[inline]
 fn fraction(text: &[u8]) -> Option<(i64, usize)> {
     const BEGIN: usize = 20;
-    let (values, misfits) = EIGHT_DIGITS.fit(word(text, BEGIN)?);
+    let (values, misfits) = EIGHT_DIGITS.fit(word_or_less(text, BEGIN));
     if misfits == 0 {
-        return match *text.get(BEGIN + 8..)? {
-            [b'Z', ..] => Some((number(values) * 10, BEGIN + 9)),
-            [digit @ b'0'..=b'9', b'Z', ..] => {
-                Some((number(values) * 10 + i64::from(digit - b'0'), BEGIN + 10))
-            }
-            _ => None,
-        };
+        let nanos = number(values) * 10;
+        return Some(match text.get(BEGIN + 8) {
+            Some(digit @ b'0'..=b'9') => (nanos + i64::from(digit - b'0'), BEGIN + 9),
+            _ => (nanos, BEGIN + 8),
+        });
     }
     // One to seven digits; the bytes behind them become zeros, which are just the digits that lack.
     let bits = misfits.trailing_zeros() & !7;
     let digits = (bits / 8) as usize;
-    if digits == 0 || text.get(BEGIN + digits) != Some(&b'Z') {
-        return None;
+    (digits > 0).then(|| (number(values & ((1 << bits) - 1)) * 10, BEGIN + digits))
+}
+
+/// Length of `Z`, `+00` or `+00:00`. (Behind `+00`, the minutes of another offset may follow: whoever
+/// knows where the text ends sees that it is longer.)
+#[inline]
+fn utc_bytes(text: &[u8]) -> Option<usize> {
+    match text {
+        [b'Z', ..] => Some(1),
+        [b'+', b'0', b'0', b':', b'0', b'0', ..] => Some(6),
+        [b'+', b'0', b'0', ..] => Some(3),
+        _ => None,
     }
-    Some((number(values & ((1 << bits) - 1)) * 10, BEGIN + digits + 1))
 }
 
 #[inline]
 fn word(text: &[u8], at: usize) -> Option<u64> {
     text.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
+/// As [`word`], with zeros for what is behind the end.
+#[inline]
+fn word_or_less(text: &[u8], at: usize) -> u64 {
+    word(text, at).unwrap_or_else(|| {
+        let mut bytes = [0; 8];
+        let rest = text.get(at..).unwrap_or_default();
+        bytes[..rest.len()].copy_from_slice(rest);
+        u64::from_le_bytes(bytes)
+    })
 }
 
 /// In each byte, ten times its digit and the next one: at most 99, so that nothing carries.

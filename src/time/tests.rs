@@ -296,6 +296,19 @@ proptest! {
     }
 
     #[test]
+    fn scan_takes_what_postgres_prints(
+        moment in -9_214_646_400_000_000_000_i64..9_214_646_400_000_000_000,
+        unit in prop::sample::select(vec![1, 1_000, 1_000_000, 1_000_000_000]),
+        offset in prop::sample::select(vec!["+00", "+00:00", "Z"]),
+        behind in "[,\"a]?",
+    ) {
+        let moment = Timestamp::from_nanos(moment / unit * unit);
+        let text = moment.to_string().replace('T', " ").replace('Z', offset);
+        let whole = format!("{text}{behind}");
+        prop_assert_eq!(Timestamp::scan(whole.as_bytes()), Some((moment, text.len())), "{}", whole);
+    }
+
+    #[test]
     fn nothing_panics(text in "\\PC*", bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
         let _ = Timestamp::parse(&text);
         let _ = Timestamp::parse_query(&bytes);

@@ -87,45 +87,51 @@ pub enum InputError {
 impl Input {
     /// Opens a file, or standard input if `path` is `-`.
     pub fn open(path: &Path) -> Result<Self, InputError> {
-        Self::try_open(path).map_err(|error| match error.kind() {
+        Self::in_chunks_of(CHUNK_BYTES, path)
+    }
+
+    /// As [`Self::open`], with chunks of another size.
+    pub(super) fn in_chunks_of(bytes: usize, path: &Path) -> Result<Self, InputError> {
+        Self::try_open(path, bytes).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => InputError::Missing { path: path.to_owned() },
             io::ErrorKind::IsADirectory => InputError::Directory { path: path.to_owned() },
             _ => InputError::Io { path: path.to_owned(), error },
         })
     }
 
-    fn try_open(path: &Path) -> io::Result<Self> {
-        let file = if path == Path::new("-") {
-            return Self::of_stream(
-                path,
-                File::from(io::stdin().as_fd().try_clone_to_owned()?),
-                None,
-            );
-        } else {
-            File::open(path)?
-        };
+    fn try_open(path: &Path, chunk_bytes: usize) -> io::Result<Self> {
+        if path == Path::new("-") {
+            let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+            return Self::of_stream(path, stdin, None, chunk_bytes);
+        }
+        let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
         // A pipe has no length, and files that the kernel makes up, as in /proc, say that it is 0.
         if !metadata.is_file() || metadata.len() == 0 {
-            return Self::of_stream(path, file, None);
+            return Self::of_stream(path, file, None, chunk_bytes);
         }
         let mut magic = [0; Compression::MAGIC_BYTES];
         let length = file.read_at(&mut magic, 0)?;
         let bytes = Some(metadata.len());
         match Compression::of(&magic[..length]) {
-            Some(_) => Self::of_stream(path, file, bytes),
+            Some(_) => Self::of_stream(path, file, bytes, chunk_bytes),
             None => Ok(Self {
                 path: path.to_owned(),
                 bytes,
-                lines: Lines::File(FileInChunks::new(file, metadata.len())),
+                lines: Lines::File(FileInChunks::new(file, metadata.len(), chunk_bytes)),
             }),
         }
     }
 
-    fn of_stream(path: &Path, mut file: File, bytes: Option<u64>) -> io::Result<Self> {
+    fn of_stream(
+        path: &Path,
+        mut file: File,
+        bytes: Option<u64>,
+        chunk_bytes: usize,
+    ) -> io::Result<Self> {
         let mut magic = Vec::with_capacity(Compression::MAGIC_BYTES);
         file.by_ref().take(Compression::MAGIC_BYTES as u64).read_to_end(&mut magic)?;
         let compression = Compression::of(&magic);
@@ -136,7 +142,7 @@ impl Input {
             Some(Compression::Gzip) => Box::new(MultiGzDecoder::new(BufReader::new(counted))),
             Some(Compression::Zstd) => Box::new(zstd::Decoder::new(counted)?),
         };
-        let lines = Lines::Stream(Mutex::new(StreamInChunks::new(reader, count)));
+        let lines = Lines::Stream(Mutex::new(StreamInChunks::new(reader, count, chunk_bytes)));
         Ok(Self { path: path.to_owned(), bytes, lines })
     }
 

@@ -33,22 +33,23 @@ const BEHIND_BYTES: usize = 4 << 10;
 pub(super) struct FileInChunks {
     file: File,
     length: u64,
+    chunk_bytes: u64,
     next: AtomicU64,
 }
 
 impl FileInChunks {
     /// A file that is so long.
-    pub(super) fn new(file: File, length: u64) -> Self {
-        Self { file, length, next: AtomicU64::new(0) }
+    pub(super) fn new(file: File, length: u64, chunk_bytes: usize) -> Self {
+        Self { file, length, chunk_bytes: chunk_bytes as u64, next: AtomicU64::new(0) }
     }
 
     pub(super) fn chunks_max(&self) -> usize {
-        self.length.div_ceil(CHUNK_BYTES as u64) as usize
+        self.length.div_ceil(self.chunk_bytes) as usize
     }
 
     /// See [`super::Input::head`].
     pub(super) fn head(&self) -> io::Result<Vec<u8>> {
-        let mut head = vec![0; CHUNK_BYTES];
+        let mut head = vec![0; self.chunk_bytes as usize];
         let length = self.read(&mut head, 0)?;
         head.truncate(length);
         Ok(head)
@@ -57,11 +58,11 @@ impl FileInChunks {
     /// See [`super::Input::next`].
     pub(super) fn next(&self, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
         loop {
-            let begin = self.next.fetch_add(CHUNK_BYTES as u64, Ordering::Relaxed);
+            let begin = self.next.fetch_add(self.chunk_bytes, Ordering::Relaxed);
             if begin >= self.length {
                 return Ok(None);
             }
-            let end = self.length.min(begin + CHUNK_BYTES as u64);
+            let end = self.length.min(begin + self.chunk_bytes);
             if let Some(chunk) = self.lines_that_begin_in(begin, end, buffer)? {
                 return Ok(Some(chunk));
             }

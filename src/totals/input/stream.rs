@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::{CHUNK_BYTES, Chunk};
+use super::Chunk;
 use crate::totals::LINE_BYTES_MAX;
 
 pub(super) struct StreamInChunks {
@@ -19,6 +19,7 @@ pub(super) struct StreamInChunks {
     /// Bytes of the file that the reader has read, and how many of them have been told.
     file_bytes: Arc<AtomicU64>,
     told_bytes: u64,
+    chunk_bytes: usize,
     /// What has been read and not handed out: the beginning of a line, or the head.
     rest: Vec<u8>,
     /// Where `rest` begins, and the number of the line that it begins with or in.
@@ -31,11 +32,16 @@ pub(super) struct StreamInChunks {
 
 impl StreamInChunks {
     /// What `reader` gives, which reads a file and counts its bytes in `file_bytes`.
-    pub(super) fn new(reader: Box<dyn Read + Send>, file_bytes: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(
+        reader: Box<dyn Read + Send>,
+        file_bytes: Arc<AtomicU64>,
+        chunk_bytes: usize,
+    ) -> Self {
         Self {
             reader,
             file_bytes,
             told_bytes: 0,
+            chunk_bytes,
             rest: Vec::new(),
             offset: 0,
             line: 1,
@@ -47,7 +53,7 @@ impl StreamInChunks {
     /// See [`super::Input::head`].
     pub(super) fn head(&mut self) -> io::Result<Vec<u8>> {
         let mut rest = std::mem::take(&mut self.rest);
-        self.fill(&mut rest, CHUNK_BYTES)?;
+        self.fill(&mut rest, self.chunk_bytes)?;
         self.rest.clone_from(&rest);
         Ok(rest)
     }
@@ -56,7 +62,7 @@ impl StreamInChunks {
     pub(super) fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
         std::mem::swap(buffer, &mut self.rest);
         self.rest.clear();
-        let mut wanted = CHUNK_BYTES;
+        let mut wanted = self.chunk_bytes;
         let lines_end = loop {
             self.fill(buffer, wanted)?;
             if self.is_in_long_line {
@@ -69,7 +75,7 @@ impl StreamInChunks {
                     self.is_in_long_line = true;
                     break buffer.len();
                 }
-                None => wanted = buffer.len() + CHUNK_BYTES,
+                None => wanted = buffer.len() + self.chunk_bytes,
             }
         };
         if lines_end == 0 {
