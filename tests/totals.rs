@@ -206,7 +206,7 @@ fn wrong_usage_is_told_in_a_sentence() {
 
 #[test]
 fn bad_lines_are_skipped_named_and_counted() {
-    let bad: String = (1..=12).map(|n| format!("bad {n}\n")).collect();
+    let bad = "no record\n".repeat(12);
     let file = File::of("events.csv", format!("{EVENTS}\n{bad}acme,login,t,2021-03-01T04:00:00Z"));
     let [start, end] = INTERVAL;
     let output = file.totals(&[start, end, "--format", "csv"]);
@@ -241,7 +241,7 @@ fn files_of_every_shape_are_read() {
         ("empty.csv", Vec::new(), 0),
         ("line.csv", b"a,b,c,2021-03-01 05:00:00+00\n".to_vec(), 1),
         ("no_end.csv", b"a,b,c,2021-03-01 05:00:00+00".to_vec(), 1),
-        ("header.csv", b"timestamp,customer_id\r\n2021-03-01 05:00,x\n".to_vec(), 0),
+        ("no_seconds.csv", b"timestamp,customer_id\r\n2021-03-01 05:00,x\n".to_vec(), 0),
         ("events.csv.gz", gzip.clone(), 5),
         ("events.csv.zst", zstd, 5),
         ("not_named.csv", gzip.clone(), 5),
@@ -249,7 +249,7 @@ fn files_of_every_shape_are_read() {
         ("twice.gz", [gzip.clone(), gzip].concat(), 10),
     ] {
         let output = File::of(name, content).totals(&arguments);
-        let is_bad = name == "header.csv";
+        let is_bad = name == "no_seconds.csv";
         assert_eq!(text(&output.stderr).is_empty(), !is_bad, "{name}: {}", text(&output.stderr));
         if !is_bad {
             assert_eq!(total(&output), counted, "{name}");
