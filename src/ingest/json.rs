@@ -13,12 +13,11 @@ use http_body::Body;
 use super::body::BodyReader;
 use super::error::IngestError;
 use super::items::{Form, ItemLines};
-use super::source::{LineSource, Shape};
+use super::source::{BYTE_ORDER_MARK, LineSource, Shape};
 
 /// So much white space is looked past. It is kept, as lines are numbered with the blank ones; behind
 /// more of it there are lines, one of which the decoder will call an array.
 const LEAD_BYTES_MAX: usize = 64 << 10;
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a body that is an array of events, or one event a line.
 pub struct Json<B> {
@@ -125,7 +124,7 @@ where
 /// How much of `piece`, which follows `lead`, still decides nothing: white space, behind what may be
 /// a byte-order mark.
 fn lead_bytes(lead: &[u8], piece: &[u8]) -> usize {
-    let in_mark = BYTE_ORDER_MARK
+    let in_mark = BYTE_ORDER_MARK[..]
         .strip_prefix(lead)
         .map_or(0, |rest| rest.iter().zip(piece).take_while(|(mark, byte)| mark == byte).count());
     let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');

@@ -5,14 +5,13 @@ use std::ops::Range;
 use memchr::memchr;
 
 use super::error::IngestError;
-use super::source::{LineSource, Shape};
+use super::source::{BYTE_ORDER_MARK, LineSource, Shape};
 use crate::stream::LineError;
 
 /// So many bytes of lines are made at a time, and what the last of them is longer.
 const PIECE_BYTES: usize = 64 << 10;
 /// A byte-order mark, a carriage return and a line feed, which don't count as the line's.
 const BESIDE_BYTES_MAX: usize = 5;
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Makes a line of NDJSON out of another line.
 pub trait Rewrite: Send {
@@ -161,7 +160,8 @@ impl<R: Rewrite> Lines<R> {
     #[inline]
     fn line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let line = if self.number == 1 { without_mark(line) } else { line };
+        let mark = if self.number == 1 { &BYTE_ORDER_MARK[..] } else { &[] };
+        let line = line.strip_prefix(mark).unwrap_or(line);
         let rewritten = if line.len() > self.line_bytes_max {
             Err(self.too_long())
         } else {
@@ -175,10 +175,6 @@ impl<R: Rewrite> Lines<R> {
     fn too_long(&self) -> IngestError {
         IngestError::LineTooLong { line: self.number, bytes_max: self.line_bytes_max }
     }
-}
-
-fn without_mark(line: &[u8]) -> &[u8] {
-    line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)
 }
 
 #[cfg(test)]

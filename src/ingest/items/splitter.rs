@@ -7,10 +7,10 @@ use serde::de::IgnoredAny;
 use super::Form;
 use super::error::DocumentError;
 use super::value::{Followed, ValueEnd};
+use crate::ingest::source::BYTE_ORDER_MARK;
 
 /// The longest member besides the items, or name of one: it is kept until all of it can be checked.
 const BESIDE_BYTES_MAX: usize = 64 << 10;
-const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 
 /// Turns a document into lines.
 #[derive(Debug)]
