@@ -21,6 +21,8 @@
 //!   of that first line, which doesn't depend on who read it.
 
 mod bad_lines;
+mod buckets;
+mod cells;
 mod input;
 mod layout;
 mod print;
@@ -34,11 +36,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 pub use self::bad_lines::{BadLine, BadLines};
+pub use self::buckets::{Bucket, Count, Totals};
 pub use self::input::{Input, InputError};
 pub use self::layout::HeaderError;
 pub use self::print::{Head, print_csv, print_json, print_text};
 pub use self::question::{Backwards, Interval, Question};
-pub use self::tally::{Bucket, Count, Totals};
 
 use self::bad_lines::Found;
 use self::layout::Layout;

@@ -7,7 +7,7 @@ use serde::Serializer;
 use serde::ser::SerializeMap;
 
 use super::Question;
-use super::tally::{Bucket, Count, Totals};
+use super::buckets::{Bucket, Count, Totals};
 use crate::time::Timestamp;
 
 /// What stands above the counts in text.

@@ -50,7 +50,7 @@ impl Search {
 
 impl<'a> Worker<'a> {
     pub(super) fn new(question: &'a Question, layout: &'a Layout) -> Self {
-        let (tally, bad) = (Tally::default(), Found::default());
+        let (tally, bad) = (Tally::new(question.interval.hours()), Found::default());
         Self {
             search: Search::of(question.customer.as_deref()),
             counter: Counter { question, layout, tally, bad },
