@@ -59,6 +59,10 @@ pub struct Args {
     #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
     dir: PathBuf,
 
+    /// For `totals`: a Python that has DuckDB (`pip install duckdb`)
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
+
     /// The windrow binary; its own variables (`WINDROW_WAL_SEGMENT`, …) reach it as they are
     #[arg(long, default_value = env!("CARGO_BIN_EXE_windrow"))]
     windrow: PathBuf,
@@ -99,6 +103,8 @@ pub enum Scenario {
     Stored,
     /// Usage events, acknowledged and then counted, against the limit server
     Usage,
+    /// Events counted straight from a CSV file, against DuckDB and `wc -l`
+    Totals,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -119,6 +125,7 @@ pub struct Options {
     pub events: u64,
     pub step: Duration,
     pub dir: PathBuf,
+    pub python: PathBuf,
     pub windrow: PathBuf,
 }
 
@@ -133,8 +140,8 @@ impl Args {
         std::fs::create_dir_all(&self.dir)
             .with_context(|| format!("creating {}", self.dir.display()))?;
         let scenarios = if self.scenarios.is_empty() {
-            use Scenario::{Bulk, Events, Hundred, Memory, One, Recovery, Stored, Usage};
-            vec![Bulk, Hundred, One, Memory, Recovery, Events, Stored, Usage]
+            use Scenario::{Bulk, Events, Hundred, Memory, One, Recovery, Stored, Totals, Usage};
+            vec![Bulk, Hundred, One, Memory, Recovery, Events, Stored, Usage, Totals]
         } else {
             self.scenarios
         };
@@ -154,6 +161,7 @@ impl Args {
             events: self.events * 1000,
             step: Duration::from_micros(self.step),
             dir: self.dir,
+            python: self.python,
             windrow: self.windrow,
         })
     }

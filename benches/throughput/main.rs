@@ -30,8 +30,10 @@ mod requests;
 mod stored;
 mod subject;
 mod table_events;
+mod totals;
 mod usage;
 mod usage_events;
+mod usage_file;
 
 // The tests' own server and client.
 #[allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
@@ -79,6 +81,7 @@ fn run(args: Args) -> Result<()> {
             Scenario::Events => batches::run(&options)?,
             Scenario::Stored => stored::run(&options)?,
             Scenario::Usage => usage::run(&options)?,
+            Scenario::Totals => totals::run(&options)?,
         }
     }
     Ok(())
