@@ -240,18 +240,19 @@ fn health_says_how_each_sink_is() {
 }
 
 #[test]
-fn a_sink_that_this_build_lacks_degrades_health_once_there_is_data_for_it() {
+fn a_sink_that_takes_nothing_degrades_health_and_no_request_is_refused() {
     let data = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(data.path());
-    let event = r#"{"transaction_id":"1","customer_id":"a","event_type":"call","timestamp":"2024-07-01T00:00:00Z"}"#;
-    assert_eq!(daemon.post("/v1/streams/usage", event).status, 200);
+    // Nobody listens there.
+    let daemon = Daemon::start_with(data.path(), &["--table-url", "mysql://root@127.0.0.1:1/none"]);
+    let event = r#"{"type":"user_action","source":"web"}"#;
+    assert_eq!(daemon.post("/v1/streams/events", event).status, 200);
     let end = std::time::Instant::now() + harness::PATIENCE;
     loop {
         let answer = daemon.get("/health");
         let health = answer.json();
         if health["status"] == "degraded" {
             assert_eq!(answer.status, 200);
-            assert!(health["reason"].as_str().unwrap().contains("`usage`"), "{health}");
+            assert!(health["reason"].as_str().unwrap().contains("`table`"), "{health}");
             break;
         }
         assert!(std::time::Instant::now() < end, "{health}");
