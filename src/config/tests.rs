@@ -186,8 +186,8 @@ fn what_would_be_less_safe_than_asked_for_is_refused() {
 
 #[test]
 fn what_has_no_effect_yet_is_told_at_start() {
-    let config = of_file("cors = [\"https://a\"]\nusage.dedupe = \"1d\"\n").unwrap();
-    let expected = ["cors", "usage.dedupe"].into_iter().zip(1..);
+    let config = of_file("cors = [\"https://a\"]\nidempotency.keep = \"1d\"\n").unwrap();
+    let expected = ["cors", "idempotency.keep"].into_iter().zip(1..);
     let expected: Vec<_> = expected
         .map(|(key, line)| format!("w.toml:{line}: `{key}` has no effect in this build yet"))
         .collect();
