@@ -47,7 +47,7 @@ fn wrong_usage_is_exit_code_2_and_one_sentence() {
         (&["serve", "--tokens", "t"], "`tokens` is not supported by this build yet"),
         (&["verify", "--data-dir", data], "there is no data directory"),
         (&["wal", "ls", "--data-dir", data], "there is no data directory"),
-        (&["replay", "--sink", "usage", "--data-dir", "."], "there is no sink `usage` to replay"),
+        (&["replay", "--sink", "keys", "--data-dir", "."], "there is no sink `keys` to replay"),
         (&["replay", "--sink", "windows", "--data-dir", "."], "there is no log in ./wal"),
     ] {
         let told = sentence(&run(arguments), 2);
