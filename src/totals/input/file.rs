@@ -11,7 +11,8 @@
 //!
 //! Read with `pread` into a buffer of the thread's own, not mapped: a mapped file that is cut off
 //! while it is read, or lies on a disk that fails, ends the process with a signal instead of an
-//! error. (Mapped, the search for one customer was measured too: see `benches/README.md`.)
+//! error. Mapped, the search for one customer in 500 MB took a fifth less of the processors' time
+//! (0.11 s instead of 0.13 s): not enough to pay for that.
 //!
 //! A file that grows is read up to the length that it had, and to the end of the line that stood
 //! there.
