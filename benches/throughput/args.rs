@@ -51,6 +51,10 @@ pub struct Args {
     #[arg(long, default_value_t = 200, value_name = "THOUSANDS", value_parser = clap::value_parser!(u64).range(1..))]
     events: u64,
 
+    /// Rows in `import` (4400) and `usage-read` (10000), in thousands
+    #[arg(long, value_name = "THOUSANDS", value_parser = clap::value_parser!(u64).range(1..))]
+    rows: Option<u64>,
+
     /// Microseconds of event time from one line to the next: 1000 gives a window 300,000 rows
     #[arg(long, default_value_t = 1000, value_name = "MICROSECONDS")]
     step: u64,
@@ -105,6 +109,10 @@ pub enum Scenario {
     Usage,
     /// Events counted straight from a CSV file, against DuckDB and `wc -l`
     Totals,
+    /// A file by `windrow import`, against `curl` posting it as one body
+    Import,
+    /// Answers over thirty days from a store of millions of events
+    UsageRead,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -123,6 +131,7 @@ pub struct Options {
     pub connections: Option<u32>,
     pub databases: Vec<DatabaseKind>,
     pub events: u64,
+    pub rows: Option<u64>,
     pub step: Duration,
     pub dir: PathBuf,
     pub python: PathBuf,
@@ -140,8 +149,14 @@ impl Args {
         std::fs::create_dir_all(&self.dir)
             .with_context(|| format!("creating {}", self.dir.display()))?;
         let scenarios = if self.scenarios.is_empty() {
-            use Scenario::{Bulk, Events, Hundred, Memory, One, Recovery, Stored, Totals, Usage};
-            vec![Bulk, Hundred, One, Memory, Recovery, Events, Stored, Usage, Totals]
+            use Scenario::{
+                Bulk, Events, Hundred, Import, Memory, One, Recovery, Stored, Totals, Usage,
+                UsageRead,
+            };
+            vec![
+                Bulk, Hundred, One, Memory, Recovery, Events, Stored, Usage, UsageRead, Import,
+                Totals,
+            ]
         } else {
             self.scenarios
         };
@@ -159,6 +174,7 @@ impl Args {
             connections: self.connections,
             databases,
             events: self.events * 1000,
+            rows: self.rows.map(|thousands| thousands * 1000),
             step: Duration::from_micros(self.step),
             dir: self.dir,
             python: self.python,

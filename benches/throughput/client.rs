@@ -50,9 +50,14 @@ impl Connection {
         self.answer()
     }
 
-    /// Posts a file. The standard library copies a file to a socket within the kernel.
+    /// Posts a file of NDJSON. The standard library copies a file to a socket within the kernel.
     pub fn post_file(&mut self, path: &str, file: &mut File) -> Result<Answer> {
-        let head = post_head(path, file.metadata()?.len());
+        self.post_file_as(path, "application/x-ndjson", file)
+    }
+
+    /// Posts a file of that `Content-Type`.
+    pub fn post_file_as(&mut self, path: &str, media: &str, file: &mut File) -> Result<Answer> {
+        let head = post_head_as(path, media, file.metadata()?.len());
         self.stream.get_mut().write_all(head.as_bytes())?;
         match std::io::copy(file, self.stream.get_mut()) {
             Ok(_) => self.answer(),
@@ -84,7 +89,11 @@ pub fn post_head(path: &str, bytes: u64) -> String {
 
 /// The same of a JSON document.
 pub fn post_json_head(path: &str, bytes: u64) -> String {
-    let length = format!("Content-Type: application/json\r\nContent-Length: {bytes}");
+    post_head_as(path, "application/json", bytes)
+}
+
+fn post_head_as(path: &str, media: &str, bytes: u64) -> String {
+    let length = format!("Content-Type: {media}\r\nContent-Length: {bytes}");
     format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n")
 }
 
@@ -98,7 +107,7 @@ impl KeptAlive {
     pub async fn open(address: SocketAddr) -> Result<Self> {
         let stream = tokio::net::TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, received: vec![0; 64 * 1024] })
+        Ok(Self { stream, received: vec![0; 256 * 1024] })
     }
 
     /// Sends a whole request and waits for its answer, which must be 200; returns its body.

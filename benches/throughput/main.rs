@@ -21,6 +21,7 @@ mod bulk;
 mod client;
 mod database;
 mod events;
+mod import;
 mod limit_server;
 mod memory;
 mod plain_client;
@@ -34,6 +35,7 @@ mod totals;
 mod usage;
 mod usage_events;
 mod usage_file;
+mod usage_read;
 
 // The tests' own server and client.
 #[allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
@@ -82,6 +84,8 @@ fn run(args: Args) -> Result<()> {
             Scenario::Stored => stored::run(&options)?,
             Scenario::Usage => usage::run(&options)?,
             Scenario::Totals => totals::run(&options)?,
+            Scenario::Import => import::run(&options)?,
+            Scenario::UsageRead => usage_read::run(&options)?,
         }
     }
     Ok(())

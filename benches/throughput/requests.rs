@@ -165,7 +165,7 @@ impl Prepared for Request {
 }
 
 /// In milliseconds.
-fn percentile(ascending: &[u64], percent: usize) -> f64 {
+pub fn percentile(ascending: &[u64], percent: usize) -> f64 {
     let index = (ascending.len() * percent / 100).min(ascending.len().saturating_sub(1));
     ascending.get(index).map_or(f64::NAN, |&nanoseconds| nanoseconds as f64 / 1e6)
 }

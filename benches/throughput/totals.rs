@@ -15,7 +15,7 @@ use windrow::time::Timestamp;
 
 use crate::args::Options;
 use crate::report::{self, Figures, Target};
-use crate::usage_file::{CUSTOMERS, END, START, UsageFile, customer};
+use crate::usage_file::{CUSTOMERS, END, LINES, START, UsageFile, customer};
 
 const DUCKDB_RATIO_MAX: f64 = 1.0 / 4.0;
 const WC_RATIO_MAX: f64 = 1.5;
@@ -46,7 +46,7 @@ print(time.perf_counter() - began)
 type Counts = HashMap<(String, i64), u64>;
 
 pub fn run(options: &Options) -> Result<()> {
-    let events = UsageFile::create(&options.dir.join("usage.csv"))?;
+    let events = UsageFile::create(&options.dir.join("usage.csv"), LINES)?;
     println!(
         "totals: {} lines, {} MB, {CUSTOMERS} customers, {START} to {END}, in seconds",
         events.lines,
