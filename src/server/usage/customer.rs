@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::clock::Clock;
 use super::form::Form;
 use super::pieces::PIECE_BYTES;
 use crate::sinks::usage::{Bucket, Totals};
@@ -19,6 +20,7 @@ pub(super) struct Customer {
     /// What each bucket is written with: in CSV the customer.
     cell: String,
     buckets: Box<dyn Iterator<Item = Bucket> + Send>,
+    clock: Clock,
     begun: bool,
 }
 
@@ -29,7 +31,8 @@ impl Customer {
             Form::Json => (json_head(customer, totals), String::new()),
             Form::Csv => (String::new(), cell(customer).into_owned()),
         };
-        Self { form, head, cell, buckets: Box::new(totals.buckets()), begun: false }
+        let buckets = Box::new(totals.buckets());
+        Self { form, head, cell, buckets, clock: Clock::default(), begun: false }
     }
 
     /// Appends to `out` until that holds [`PIECE_BYTES`] or more. Whether all is written.
@@ -49,14 +52,25 @@ impl Customer {
     }
 
     fn write_bucket(&mut self, out: &mut String, Bucket { start, end, count }: Bucket) {
-        // Writing to a string doesn't fail.
-        let _ = match self.form {
+        let (before_start, before_end, before_count, behind) = match self.form {
             Form::Json => {
-                let comma = if std::mem::replace(&mut self.begun, true) { "," } else { "" };
-                write!(out, r#"{comma}{{"start":"{start}","end":"{end}","count":{count}}}"#)
+                let is_first = !std::mem::replace(&mut self.begun, true);
+                let start = if is_first { r#"{"start":""# } else { r#",{"start":""# };
+                (start, r#"","end":""#, r#"","count":"#, "}")
             }
-            Form::Csv => writeln!(out, "{},{start},{end},{count}", self.cell),
+            Form::Csv => {
+                out.push_str(&self.cell);
+                (",", ",", ",", "\n")
+            }
         };
+        out.push_str(before_start);
+        out.push_str(self.clock.text(start));
+        out.push_str(before_end);
+        out.push_str(self.clock.text(end));
+        out.push_str(before_count);
+        // Writing to a string doesn't fail.
+        let _ = write!(out, "{count}");
+        out.push_str(behind);
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod all;
 mod batch;
+mod clock;
 mod cursor;
 mod customer;
 mod document;
