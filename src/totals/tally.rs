@@ -108,7 +108,9 @@ mod tests {
         let question = Question { interval, customer: None, event_type: None };
         let tally = |events: &[(&str, u64)]| {
             let mut tally = Tally::new(1);
-            events.iter().for_each(|(customer, offset)| tally.add(customer, 0, *offset));
+            for (customer, offset) in events {
+                tally.add(customer, 0, *offset);
+            }
             tally
         };
         for (a, b) in [
