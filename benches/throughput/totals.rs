@@ -27,17 +27,18 @@ import duckdb
 events, out, start, end, customer = sys.argv[1:]
 query = f'''
 copy (
-    select customer_id, cast(epoch(date_trunc('hour', at)) as bigint), count(*)
+    select customer_id, cast(epoch(date_trunc('hour', moment)) as bigint), count(*)
     from read_csv('{events}', header = false, columns = {{
-        'customer_id': 'varchar', 'event_type': 'varchar', 'transaction_id': 'varchar', 'at': 'timestamptz'
+        'customer_id': 'varchar', 'event_type': 'varchar', 'transaction_id': 'varchar', 'moment': 'timestamptz'
     }})
-    where at >= '{start}' and at < '{end}' and ('{customer}' = '' or customer_id = '{customer}')
+    where moment >= '{start}' and moment < '{end}' and ('{customer}' = '' or customer_id = '{customer}')
     group by all
 ) to '{out}' (format csv, header false)
 '''
 began = time.perf_counter()
 connection = duckdb.connect()
 connection.execute('set timezone = \"UTC\"')
+connection.execute('set enable_progress_bar = false')
 connection.execute(query)
 print(time.perf_counter() - began)
 ";
