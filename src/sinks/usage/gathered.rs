@@ -9,9 +9,9 @@ use crate::time::Timestamp;
 
 /// So many are put into the store together: enough for their ids to be looked up in order, and for
 /// a sync to cost each of them next to nothing.
-const EVENTS_MAX: usize = 64 << 10;
+const EVENTS_MAX: usize = 32 << 10;
 /// So much memory their frames take at most, however long their lines are.
-const BYTES_MAX: usize = 32 << 20;
+const BYTES_MAX: usize = 16 << 20;
 
 /// Events, in the order of the log.
 #[derive(Debug, Default)]
