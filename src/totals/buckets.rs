@@ -1,10 +1,16 @@
 //! Counts by hour and customer, in order.
 
 use std::iter;
+use std::ops::Range;
 
 use super::cells::{Cell, Key};
 use super::question::{Interval, Question};
 use crate::time::Timestamp;
+
+/// A part of the totals ends behind so many hours, or behind the hour that reaches so many cells,
+/// whichever comes first: as text, a few hundred KB.
+const PART_HOURS_MAX: u32 = 1 << 10;
+const PART_CELLS: usize = 4 << 10;
 
 /// What was asked for.
 #[derive(Debug)]
@@ -14,6 +20,15 @@ pub struct Totals {
     names: Vec<Box<str>>,
     /// By hour, then by where the customer first appears in it.
     cells: Vec<(Key, Cell)>,
+}
+
+/// Some hours of the totals, one behind the other.
+#[derive(Clone, Debug)]
+pub(super) struct Part<'a> {
+    totals: &'a Totals,
+    hours: Range<u32>,
+    /// Those of these hours.
+    cells: &'a [(Key, Cell)],
 }
 
 /// One hour.
@@ -46,15 +61,18 @@ impl Totals {
 
     /// Every hour that the interval touches, in order, empty ones too.
     pub fn buckets(&self) -> impl Iterator<Item = Bucket<'_>> {
-        let mut rest = self.cells.as_slice();
-        let mut hours = 0..self.interval.hours();
-        iter::from_fn(move || {
-            let hour = hours.next()?;
-            let length = rest.iter().take_while(|(key, _)| key.hour == hour).count();
-            let (cells, behind) = rest.split_at(length);
-            rest = behind;
-            Some(self.bucket(hour, cells))
-        })
+        self.part().buckets()
+    }
+
+    /// In parts of whole hours, in order, each of a bounded number of hours and, but for its last
+    /// hour, of cells.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let mut rest = self.part();
+        iter::from_fn(move || rest.split_off())
+    }
+
+    fn part(&self) -> Part<'_> {
+        Part { totals: self, hours: 0..self.interval.hours(), cells: &self.cells }
     }
 
     fn bucket(&self, hour: u32, cells: &[(Key, Cell)]) -> Bucket<'_> {
@@ -68,5 +86,34 @@ impl Totals {
             _ => cells.iter().map(count).collect(),
         };
         Bucket { start, end, counts }
+    }
+}
+
+impl<'a> Part<'a> {
+    /// Its hours, in order, empty ones too.
+    pub(super) fn buckets(self) -> impl Iterator<Item = Bucket<'a>> {
+        let Self { totals, mut hours, cells: mut rest } = self;
+        iter::from_fn(move || {
+            let hour = hours.next()?;
+            let length = rest.iter().take_while(|(key, _)| key.hour == hour).count();
+            let (cells, behind) = rest.split_at(length);
+            rest = behind;
+            Some(totals.bucket(hour, cells))
+        })
+    }
+
+    /// Takes the first hours away.
+    fn split_off(&mut self) -> Option<Self> {
+        if self.hours.is_empty() {
+            return None;
+        }
+        let by_hours = self.hours.end.min(self.hours.start.saturating_add(PART_HOURS_MAX));
+        let end =
+            self.cells.get(PART_CELLS).map_or(by_hours, |(key, _)| by_hours.min(key.hour + 1));
+        let (cells, behind) =
+            self.cells.split_at(self.cells.partition_point(|(key, _)| key.hour < end));
+        let first = Self { totals: self.totals, hours: self.hours.start..end, cells };
+        (self.hours.start, self.cells) = (end, behind);
+        Some(first)
     }
 }

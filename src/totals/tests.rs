@@ -317,3 +317,36 @@ fn a_pipe_is_read_in_turns() {
     writer.join().unwrap();
     assert_eq!(counts[0].2, 1000);
 }
+
+#[test]
+fn many_counts_and_hours_are_printed_whole_and_in_order() {
+    use std::fmt::Write as _;
+    let mut content = String::new();
+    for (hour, customer) in (0..24).flat_map(|hour| (0..3000).map(move |at| (hour, at))) {
+        let customer = (customer + hour * 7) % 3000;
+        writeln!(content, "c{customer},call,t,2024-07-01 {hour:02}:30:00+00").unwrap();
+    }
+    let file = OnDisk::of(content.as_bytes());
+    let question = question("2024-07-01", "2024-12-01");
+    let (totals, _) = count(&file.in_chunks_of(CHUNK), &question, &|_| {}).unwrap();
+
+    let mut csv = Vec::new();
+    print_csv(&totals, &mut csv).unwrap();
+    let mut expected = "customer_id,start,end,count\n".to_owned();
+    for line in content.lines() {
+        let (customer, hour) = (line.split(',').next().unwrap(), &line[line.len() - 11..][..2]);
+        let begin = time(&format!("2024-07-01 {hour}:00:00Z"));
+        let end = Timestamp::from_nanos(begin.as_nanos() + 3_600_000_000_000);
+        writeln!(expected, "{customer},{begin},{end},1").unwrap();
+    }
+    assert!(csv == expected.as_bytes(), "72,000 rows, as their events stand in the file");
+
+    let mut text = Vec::new();
+    let head = Head { input: &file.path, question: &question };
+    print_text(head, &totals, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let hours = text.lines().filter_map(|line| line.strip_prefix("Timebucket: "));
+    let hours: Vec<_> = hours.map(|hour| time(&hour.replace(" +0000", "Z"))).collect();
+    assert_eq!(hours.len(), 153 * 24);
+    assert!(hours.is_sorted_by(|a, b| a < b));
+}
