@@ -28,8 +28,10 @@ const MEMTABLE_BYTES: u64 = 4 << 20;
 const SMALL_MEMTABLE_BYTES: u64 = 1 << 20;
 /// The tree's own log: what has to be read again when it is opened.
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
-/// Threads that write tables and merge them.
-const THREADS: usize = 2;
+/// Threads that write tables and merge them. Of two, fjall 3.1 keeps the first for writing; while the
+/// other merges, it takes the order to merge from the queue and puts it back, over and over, which costs
+/// a core.
+const THREADS: usize = 1;
 
 /// An open store.
 pub(super) struct Store {
