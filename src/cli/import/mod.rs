@@ -85,7 +85,7 @@ pub struct Arguments {
     #[arg(long)]
     allow_duplicates: bool,
     /// Bytes in one request
-    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = chunk)]
+    #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = chunk)]
     chunk: Size,
     /// How long one request is tried before the import gives up
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
