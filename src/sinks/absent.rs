@@ -1,7 +1,8 @@
-//! A sink that the configuration names and this build doesn't have.
+//! A sink that isn't there: of a table that is configured no more, or of a name that this build doesn't
+//! know, only the position is of interest.
 //!
 //! It follows its stream as long as nothing comes, so that an idle stream doesn't hold the log. The
-//! first event stops it, and the log keeps everything from there on, until a build that has the sink
+//! first event stops it, and the log keeps everything from there on, until there is a sink again, which
 //! begins at its start file.
 
 use std::time::Instant;
