@@ -95,13 +95,11 @@ fn a_full_disk_is_507_until_there_is_room_again() {
 fn a_full_log_is_429_and_names_who_holds_it() {
     let data = tempfile::tempdir().unwrap();
     let file = data.path().join("windrow.toml");
-    // Nothing ever takes these: their sink isn't part of this build.
     let columns = r#"columns = { at = "timestamp", text = "string" }"#;
-    std::fs::write(
-        &file,
-        format!("[streams.held]\ntime = \"at\"\n{columns}\nsinks = [\"usage\"]\n"),
-    )
-    .unwrap();
+    std::fs::write(&file, format!("[streams.held]\ntime = \"at\"\n{columns}\n")).unwrap();
+    // Nothing ever takes these: a directory is where their window's file would be.
+    let window = data.path().join("data/windows/held/held-20240701-020304.csv.open");
+    std::fs::create_dir_all(window).unwrap();
     let args = ["--config", file.to_str().unwrap(), "--wal-segment", "1MiB", "--wal-max", "8MiB"];
     let daemon = Daemon::start_with(&data.path().join("data"), &args);
     let line = format!(r#"{{"at":"2024-07-01T02:03:04Z","text":"{}"}}"#, "x".repeat(1000));
