@@ -37,6 +37,7 @@ use std::thread;
 
 pub use self::bad_lines::{BadLine, BadLines};
 pub use self::buckets::{Bucket, Count, Totals};
+pub(crate) use self::input::Compression;
 pub use self::input::{Input, InputError};
 pub use self::layout::HeaderError;
 pub use self::print::{Head, print_csv, print_json, print_text};

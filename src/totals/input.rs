@@ -198,16 +198,19 @@ fn lock(stream: &Mutex<StreamInChunks>) -> std::sync::MutexGuard<'_, StreamInChu
 
 /// How a file is compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Compression {
+pub(crate) enum Compression {
+    /// One member or several (RFC 1952).
     Gzip,
+    /// One frame or several (RFC 8878), skippable ones among them.
     Zstd,
 }
 
 impl Compression {
-    const MAGIC_BYTES: usize = 4;
+    /// So many first bytes tell.
+    pub(crate) const MAGIC_BYTES: usize = 4;
 
     /// By the first bytes: RFC 1952, section 2.3.1; RFC 8878, sections 3.1.1 and 3.1.2.
-    fn of(magic: &[u8]) -> Option<Self> {
+    pub(crate) fn of(magic: &[u8]) -> Option<Self> {
         match *magic {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Self::Zstd),

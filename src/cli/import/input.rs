@@ -10,11 +10,7 @@ use anyhow::{Context as _, bail};
 use flate2::read::MultiGzDecoder;
 
 use crate::cli::exit::WrongUsage;
-
-/// How gzip begins (RFC 1952, 2.3.1).
-const GZIP: &[u8] = &[0x1f, 0x8b];
-/// How a Zstandard frame begins (RFC 8878, 3.1.1).
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+use crate::totals::Compression;
 
 /// Standard input, as it is named on the command line.
 const STDIN: &str = "-";
@@ -82,17 +78,15 @@ pub fn size_of(path: &Path) -> anyhow::Result<Option<u64>> {
 
 /// The text of a file of this size.
 fn lines(mut file: Counted, size: Option<u64>) -> io::Result<Box<dyn Read + Send>> {
-    let mut start = Vec::with_capacity(ZSTD.len());
-    file.by_ref().take(ZSTD.len() as u64).read_to_end(&mut start)?;
-    let file = Cursor::new(start.clone()).chain(file);
-    Ok(if start.starts_with(GZIP) {
-        Box::new(MultiGzDecoder::new(file))
-    } else if start.starts_with(ZSTD) {
-        Box::new(zstd::stream::read::Decoder::new(file)?)
-    } else if let Some(size) = size {
-        Box::new(WholeLines { bytes: file, left: size, ended: size == 0 })
-    } else {
-        Box::new(file)
+    let mut magic = Vec::with_capacity(Compression::MAGIC_BYTES);
+    file.by_ref().take(Compression::MAGIC_BYTES as u64).read_to_end(&mut magic)?;
+    let compression = Compression::of(&magic);
+    let file = Cursor::new(magic).chain(file);
+    Ok(match (compression, size) {
+        (Some(Compression::Gzip), _) => Box::new(MultiGzDecoder::new(file)),
+        (Some(Compression::Zstd), _) => Box::new(zstd::stream::read::Decoder::new(file)?),
+        (None, Some(size)) => Box::new(WholeLines { bytes: file, left: size, ended: size == 0 }),
+        (None, None) => Box::new(file),
     })
 }
 
@@ -172,6 +166,9 @@ mod tests {
         assert_eq!(text_of(&[gzip(b"a\n"), gzip(b"b\n")].concat()), "a\nb\n");
         let zstd = |text: &[u8]| zstd::encode_all(text, 1).unwrap();
         assert_eq!(text_of(&[zstd(b"a\n"), zstd(b"b\n")].concat()), "a\nb\n");
+        // As parallel compressors begin (RFC 8878, section 3.1.2).
+        let skippable = b"\x50\x2a\x4d\x18\x04\0\0\0skip";
+        assert_eq!(text_of(&[&skippable[..], &zstd(b"a\n")].concat()), "a\n");
     }
 
     #[test]

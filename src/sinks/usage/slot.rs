@@ -59,7 +59,7 @@ impl Slot {
                 Err(shared) => store = shared,
             }
             if Instant::now() >= until {
-                // It stays closed for new readers; those who have it end some time.
+                // It is tried again with the sink; until then they, and others, may go on reading.
                 *self.store.write().unwrap_or_else(PoisonError::into_inner) = Some(store);
                 return Err(SinkError::Other(
                     "the usage store is still being read, and can't be opened again yet".to_owned(),
