@@ -82,7 +82,7 @@ impl Delivery {
     }
 
     /// The key is a function of what is sent: a repeat has the same. XXH3 (Y. Collet) of 128 bits, since
-    /// nobody gains by making two chunks alike, and SHA-256 costs as much time as sending them.
+    /// nobody gains by making two chunks alike.
     fn headers(&self, chunk: &Chunk) -> anyhow::Result<HeaderMap> {
         let mut digest = Xxh3::new();
         digest.update(self.target.stream.as_bytes());

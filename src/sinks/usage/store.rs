@@ -18,9 +18,9 @@ use super::sweep::{Forgetting, Horizon};
 const STATE: &[u8] = b"state";
 /// Blocks of the tree that stay in memory.
 const CACHE_BYTES: u64 = 32 << 20;
-/// What isn't in the tree's tables yet, of the ids. Small, so that it fits into the processor's cache:
-/// looking ids up in 32 MiB takes twice as long as in 8. Of each keyspace up to five of them may be in
-/// memory, while tables are written.
+/// What isn't in the tree's tables yet, of the ids. Small, so that most of it stays in the processor's
+/// cache while ids are looked up, and because of each keyspace up to five of them may be in memory,
+/// while tables are written.
 const IDS_MEMTABLE_BYTES: u64 = 8 << 20;
 /// The same of the other keyspaces that grow with events.
 const MEMTABLE_BYTES: u64 = 4 << 20;
