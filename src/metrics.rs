@@ -1,7 +1,7 @@
 //! Every metric, named and described in one place.
 //!
 //! Names begin with `windrow_`, are in base units, and end in `_total` where they count. Labels are
-//! `stream`, `sink` and `reason` (and `version` on the build), all of them from the configuration
+//! `stream`, `sink`, `reason` and `limit` (and `version` on the build), all of them from the configuration
 //! or from this file: nothing a client sends ever becomes a label, so their number is bounded.
 //!
 //! [`Metrics`] is made once and shared. Whoever counts asks it once for the handles of its stream
@@ -19,8 +19,8 @@ use prometheus::{Error, Gauge, Registry, TextEncoder};
 use families::{Maker, PairFamilies, StreamFamilies};
 
 pub use handles::{
-    ConnectionMetrics, LogMetrics, RecoveryMetrics, Refusal, SinkMetrics, StreamMetrics,
-    TableMetrics, UsageMetrics,
+    ConnectionMetrics, Limit, LimitMetrics, LogMetrics, RecoveryMetrics, Refusal, ReloadMetrics,
+    SinkMetrics, StreamMetrics, TableMetrics, UsageMetrics,
 };
 pub use late::{FigureMetrics, LateCounter};
 
@@ -34,6 +34,10 @@ pub struct Metrics {
     pub recovery: RecoveryMetrics,
     /// Connections.
     pub connections: ConnectionMetrics,
+    /// How often each limit has bitten.
+    pub limits: LimitMetrics,
+    /// What is read again at SIGHUP.
+    pub reloads: ReloadMetrics,
     /// The table sink's pool.
     pub table: TableMetrics,
     /// The usage sink's store.
@@ -54,6 +58,8 @@ impl Metrics {
             log: maker.log()?,
             recovery: maker.recovery()?,
             connections: maker.connections()?,
+            limits: maker.limits()?,
+            reloads: maker.reloads()?,
             table: maker.table()?,
             usage: maker.usage()?,
             uptime_seconds: maker.uptime()?,
@@ -111,7 +117,7 @@ mod tests {
             assert!(family.name().starts_with("windrow_"), "{}", family.name());
             assert!(!family.help().is_empty());
             for label in family.get_metric().iter().flat_map(Metric::get_label) {
-                assert!(["stream", "sink", "reason", "version"].contains(&label.name()));
+                assert!(["stream", "sink", "reason", "limit", "version"].contains(&label.name()));
             }
         }
         let text = metrics.text().unwrap();
@@ -123,6 +129,9 @@ mod tests {
     fn a_reason_stands_where_its_value_points() {
         for (index, why) in Refusal::ALL.into_iter().enumerate() {
             assert_eq!(why as usize, index);
+        }
+        for (index, limit) in Limit::ALL.into_iter().enumerate() {
+            assert_eq!(limit as usize, index);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! from the one table of keys ([`flags`]). Errors go to standard error as one sentence, and the exit
 //! code says what kind it was ([`exit`]).
 
+mod client;
 mod config;
 mod data;
 mod exit;
@@ -12,8 +13,10 @@ mod health;
 mod import;
 mod logging;
 mod place;
+mod problem;
 mod program;
 mod progress;
+mod reach;
 mod replay;
 mod serve;
 mod totals;

@@ -9,12 +9,13 @@
 //! ```
 //!
 //! A second signal skips what is left of waiting for requests. What isn't finished in time is what a
-//! crash would leave: nothing acknowledged is lost.
+//! crash would leave: nothing acknowledged is lost. SIGHUP reads again what can be read again.
 
 mod machine;
 mod opening;
 mod pairs;
 mod panics;
+mod signals;
 mod table;
 
 use std::sync::Arc;
@@ -23,14 +24,14 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::opening::Opened;
+use self::signals::{Signals, reload_on_hangup};
 use crate::cli::Program;
 use crate::config::Config;
 use crate::disk::DirLock;
 use crate::metrics::Metrics;
-use crate::server::{App, Listener, Server};
+use crate::server::{App, Listener, Reloads, Server};
 
 /// Requests that a failed log leaves waiting get so long to be told.
 const FAILED_GRACE: Duration = Duration::from_secs(1);
@@ -69,6 +70,7 @@ pub fn run(config: Config, program: &Program) -> anyhow::Result<()> {
 async fn serve(config: Config, program: Program) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let metrics = Arc::new(Metrics::new()?);
+    reload_on_hangup(Reloads::new(metrics.reloads.clone()))?;
     let app = Arc::new(App::new(&config, metrics.clone()));
     let listener = Listener::bind(&config.listen).await?;
     tracing::info!(address = %listener, version = env!("CARGO_PKG_VERSION"), "listening");
@@ -98,27 +100,4 @@ async fn serve(config: Config, program: Program) -> anyhow::Result<()> {
     }
     let closing = tokio::task::spawn_blocking(move || opened.close(grace.max(SINKS_GRACE_MIN)));
     closing.await.context("closing the log")?
-}
-
-/// The signals that ask for an end.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn catch() -> anyhow::Result<Self> {
-        let catch = |kind| signal(kind).context("catching signals");
-        Ok(Self {
-            terminate: catch(SignalKind::terminate())?,
-            interrupt: catch(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }

@@ -12,7 +12,8 @@ use super::suggest::nearest;
 pub const PREFIX: &str = "WINDROW_";
 /// Variables of single commands, and those that `on_commit` hands to its command, which no key
 /// stands for.
-const OF_COMMANDS: [&str; 6] = ["CONFIG", "DISCARD", "FILE", "STREAM", "TOKEN", "URL"];
+const OF_COMMANDS: [&str; 10] =
+    ["CA", "CERT", "CONFIG", "DISCARD", "FILE", "KEY", "STREAM", "TOKEN", "TOKEN_FILE", "URL"];
 /// What an orchestrator puts into the environment beside a service called `windrow`, and what
 /// windrow's own tests use.
 const NOT_SETTINGS: [&str; 5] = ["PORT", "SERVICE_", "TCP_", "TEST_", "BENCH_"];

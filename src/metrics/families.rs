@@ -7,8 +7,8 @@ use prometheus::{
 };
 
 use super::handles::{
-    ConnectionMetrics, LogMetrics, RecoveryMetrics, Refusal, SinkMetrics, StreamMetrics,
-    TableMetrics, UsageMetrics,
+    ConnectionMetrics, Limit, LimitMetrics, LogMetrics, RecoveryMetrics, Refusal, ReloadMetrics,
+    SinkMetrics, StreamMetrics, TableMetrics, UsageMetrics,
 };
 use super::late::{FigureMetrics, LateCounter};
 
@@ -330,6 +330,31 @@ impl Maker {
         Ok(ConnectionMetrics {
             open: self.gauge("connections", "Connections that are open.")?,
             accepted: self.counter("connections_total", "Connections accepted.")?,
+        })
+    }
+
+    /// How often each limit has bitten.
+    pub(super) fn limits(&self) -> Result<LimitMetrics, Error> {
+        let hits = self.counters(
+            "limit_hits_total",
+            "Requests and connections that met a limit, by the key of the configuration, which is \
+             limits.LIMIT.",
+            &["limit"],
+        )?;
+        Ok(LimitMetrics { hits: Limit::ALL.map(|limit| hits.with_label_values(&[limit.name()])) })
+    }
+
+    /// What is read again at SIGHUP.
+    pub(super) fn reloads(&self) -> Result<ReloadMetrics, Error> {
+        Ok(ReloadMetrics {
+            reloads: self.counter(
+                "reloads_total",
+                "Attempts to read a part of the configuration again, such as a certificate.",
+            )?,
+            failures: self.counter(
+                "reload_failures_total",
+                "Those that failed: what was read before stays in force.",
+            )?,
         })
     }
 

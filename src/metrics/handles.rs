@@ -51,6 +51,15 @@ pub struct ConnectionMetrics {
     pub accepted: IntCounter,
 }
 
+/// Reading files again while the daemon runs.
+#[derive(Clone, Debug)]
+pub struct ReloadMetrics {
+    /// Parts that were read again, or tried to.
+    pub reloads: IntCounter,
+    /// Those that couldn't be read.
+    pub failures: IntCounter,
+}
+
 /// The table sink's pool of workers.
 #[derive(Clone, Debug)]
 pub struct TableMetrics {
@@ -166,6 +175,80 @@ impl Refusal {
             Self::DiskFull => "disk_full",
             Self::Unavailable => "unavailable",
         }
+    }
+}
+
+/// The limits that requests and connections meet: the values of the label `limit`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Limit {
+    /// A connection waited for another one to end.
+    Connections,
+    /// The head of a request, or the handshake before it, took too long.
+    Head,
+    /// Nothing of a body came.
+    Stall,
+    /// A body took too long as a whole.
+    Request,
+    /// No room came free among the bytes that are in flight.
+    InFlight,
+    /// A body as it was sent.
+    Body,
+    /// A body once decompressed.
+    Decompressed,
+    /// A line.
+    Line,
+    /// Arrays and objects in each other.
+    Depth,
+    /// Idempotency keys that are kept.
+    Keys,
+    /// Requests per second with one token.
+    Rate,
+}
+
+impl Limit {
+    /// Every one of them, in the order of their values.
+    pub const ALL: [Self; 11] = [
+        Self::Connections,
+        Self::Head,
+        Self::Stall,
+        Self::Request,
+        Self::InFlight,
+        Self::Body,
+        Self::Decompressed,
+        Self::Line,
+        Self::Depth,
+        Self::Keys,
+        Self::Rate,
+    ];
+
+    /// The label's value: the key, without `limits.`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::Head => "head",
+            Self::Stall => "stall",
+            Self::Request => "request",
+            Self::InFlight => "in_flight",
+            Self::Body => "body",
+            Self::Decompressed => "decompressed",
+            Self::Line => "line",
+            Self::Depth => "depth",
+            Self::Keys => "keys",
+            Self::Rate => "rate",
+        }
+    }
+}
+
+/// How often each limit has bitten.
+#[derive(Clone, Debug)]
+pub struct LimitMetrics {
+    pub(super) hits: [IntCounter; Limit::ALL.len()],
+}
+
+impl LimitMetrics {
+    /// Counts that somebody met this limit.
+    pub fn hit(&self, limit: Limit) {
+        self.hits[limit as usize].inc();
     }
 }
 

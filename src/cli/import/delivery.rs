@@ -14,12 +14,12 @@ use serde::Deserialize;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::chunks::Chunk;
-use super::client::{Answer, Client, Unanswered};
 use super::judge::Judge;
 use super::pace::Pace;
-use super::problem::Problem;
 use super::report::Report;
 use super::target::Target;
+use crate::cli::client::{Answer, Client, Unanswered};
+use crate::cli::problem::Problem;
 
 /// What the key of a request is called.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

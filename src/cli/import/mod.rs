@@ -17,14 +17,12 @@
 //! M4. Memory doesn't grow with the file: [`CONNECTIONS`] chunks are under way and one waits.
 
 mod chunks;
-mod client;
 mod delivery;
 mod feed;
 mod format;
 mod input;
 mod judge;
 mod pace;
-mod problem;
 mod report;
 mod target;
 
@@ -35,19 +33,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use http::HeaderValue;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use self::chunks::Chunk;
-use self::client::Client;
 use self::delivery::Delivery;
 use self::feed::Feed;
 use self::input::size_of;
 use self::report::Report;
 use self::target::Target;
+use super::client::Client;
 use super::exit::WrongUsage;
-use super::place::Place;
+use super::reach::Reach;
 use crate::config::{FromText, Size, Sources};
 
 /// Requests under way at a time: while one is written to the disk, another one is decoded.
@@ -71,12 +68,8 @@ pub struct Arguments {
     /// Files; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where the daemon is; the address it is configured to listen on if not given
-    #[arg(long, env = "WINDROW_URL")]
-    url: Option<String>,
-    /// The token that lets rows be sent, where the daemon has tokens
-    #[arg(long, env = "WINDROW_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    #[command(flatten)]
+    daemon: Reach,
     /// Fail if a line was left out
     #[arg(long)]
     strict: bool,
@@ -94,12 +87,11 @@ pub struct Arguments {
 
 /// Imports the files.
 pub fn run(arguments: Arguments, sources: Sources, out: &mut impl Write) -> anyhow::Result<()> {
-    let place = Place::of(arguments.url.as_deref(), sources)?;
-    let token = arguments.token.as_deref().map(bearer).transpose()?;
+    let client = arguments.daemon.client(sources)?;
     let sizes: anyhow::Result<Vec<_>> = arguments.files.iter().map(|file| size_of(file)).collect();
     let report = Report::new(sizes?.into_iter().sum());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(import(arguments, Client::new(place, token), report, out));
+    let result = runtime.block_on(import(arguments, client, report, out));
     // A read of standard input can't be cut short; nothing is lost with it.
     runtime.shutdown_background();
     result
@@ -173,17 +165,6 @@ async fn all(under_way: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> 
         ended.context("a request's task ended")??;
     }
     Ok(())
-}
-
-/// The header that carries the token.
-fn bearer(token: &str) -> anyhow::Result<HeaderValue> {
-    match HeaderValue::try_from(format!("Bearer {token}")) {
-        Ok(mut header) => {
-            header.set_sensitive(true);
-            Ok(header)
-        }
-        Err(_) => bail!(WrongUsage("the token has a character that no token has".to_owned())),
-    }
 }
 
 fn chunk(text: &str) -> Result<Size, String> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
-use super::client::{Answer, Client};
-use super::problem::Problem;
+use crate::cli::client::{Answer, Client};
 use crate::cli::exit::WrongUsage;
+use crate::cli::problem::Problem;
 use crate::config::{did_you_mean, nearest};
 use crate::stream::{Column, Schema};
 

@@ -13,7 +13,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::cli::place::Place;
+use super::place::Place;
 
 /// How long connecting may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -81,6 +81,16 @@ impl Client {
         Self { place: self.place.clone(), headers: self.headers.clone(), open: None }
     }
 
+    /// Where the daemon is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What to say when whoever waited for an answer has given up after `waited`.
+    pub fn silent(&self, waited: Duration) -> Unanswered {
+        self.broken(format!("no answer within {waited:?}"))
+    }
+
     /// Asks for `path`.
     pub async fn get(&mut self, path: &str) -> Result<Answer, Unanswered> {
         self.send(Method::GET, path, &HeaderMap::new(), Bytes::new()).await
@@ -121,7 +131,7 @@ impl Client {
         };
         let answer = match tokio::time::timeout(ANSWER_MAX, exchange).await {
             Ok(answer) => answer.map_err(|reason| self.broken(reason))?,
-            Err(_) => return Err(self.broken(format!("no answer within {ANSWER_MAX:?}"))),
+            Err(_) => return Err(self.silent(ANSWER_MAX)),
         };
         self.open = Some(connection);
         Ok(answer)
