@@ -18,12 +18,14 @@
 //! in the middle of any operation, and then forgets whatever the five sentences allow.
 //! What must tell whether it is whole is written in lines that carry their checksum (`line`), and read
 //! in bounded memory (`lines`).
+//! [`Copier`] writes backups.
 //! [`DirLock`] keeps a second process out of a data directory, and [`Medium`] tells at start
 //! whether the five sentences can be true of it at all.
 
 #[cfg(test)]
 mod agreement;
 pub(crate) mod aside;
+mod copy;
 pub(crate) mod line;
 pub(crate) mod lines;
 mod lock;
@@ -31,6 +33,7 @@ mod medium;
 mod real;
 mod sim;
 
+pub use copy::{Copied, Copier, CopyError};
 pub use lock::{DirLock, LockError};
 pub use medium::Medium;
 pub use real::RealDisk;
@@ -58,6 +61,11 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Renames, or fails with `AlreadyExists` and changes nothing.
     fn rename_no_replace(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives the file `from`, which nobody writes any more, the second name `to`. `Unsupported` where
+    /// there are no such names, and for callers the same as any other failure: they copy the file.
+    fn hard_link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Removes a file.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Makes the directory's entries durable.

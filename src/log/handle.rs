@@ -14,7 +14,7 @@ use super::frame::{FrameHeader, FrameKind};
 use super::options::LogOptions;
 use super::queue::{Entry, Permit, Queue};
 use super::reader::Source;
-use super::segments::{SegmentSpan, Segments, Trimmed};
+use super::segments::{SegmentSpan, Segments, TrimPin, Trimmed};
 use super::space::{Space, SpaceState};
 use super::streams::Streams;
 use super::tail::Tail;
@@ -214,6 +214,11 @@ impl Log {
             shared.look_at_space();
         }
         Ok(trimmed)
+    }
+
+    /// Keeps every segment there is, and those to come, as long as what this returns lives.
+    pub fn pin(&self) -> TrimPin {
+        self.shared.segments.pin()
     }
 
     /// What it takes of its disk.

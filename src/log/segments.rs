@@ -1,7 +1,7 @@
 //! The segments that there are, and trimming: which of them may go.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock::wall_clock;
@@ -40,13 +40,31 @@ pub struct Trimmed {
 #[derive(Debug)]
 pub(super) struct Segments {
     spans: Mutex<Vec<SegmentSpan>>,
-    /// One trim at a time.
-    trimming: Mutex<()>,
+    /// One trim at a time, and none while this is held by somebody else.
+    trimming: Arc<Mutex<Pins>>,
+}
+
+/// How many want nothing to be trimmed.
+#[derive(Debug, Default)]
+struct Pins(usize);
+
+/// Keeps the log from being trimmed as long as it lives.
+#[derive(Debug)]
+pub struct TrimPin(Arc<Mutex<Pins>>);
+
+impl Drop for TrimPin {
+    fn drop(&mut self) {
+        locked(&self.0).0 -= 1;
+    }
+}
+
+fn locked(pins: &Mutex<Pins>) -> MutexGuard<'_, Pins> {
+    pins.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Segments {
     pub fn new(spans: Vec<SegmentSpan>) -> Self {
-        Self { spans: Mutex::new(spans), trimming: Mutex::default() }
+        Self { spans: Mutex::new(spans), trimming: Arc::default() }
     }
 
     /// A new segment behind all others.
@@ -86,7 +104,10 @@ impl Segments {
         durable_end: Lsn,
         space_is_short: bool,
     ) -> io::Result<Trimmed> {
-        let _one_at_a_time = self.trimming.lock().unwrap_or_else(PoisonError::into_inner);
+        let pins = locked(&self.trimming);
+        if pins.0 > 0 {
+            return Ok(Trimmed::default());
+        }
         let retain = if space_is_short { Duration::ZERO } else { options.retain };
         let mut trimmed = Trimmed::default();
         loop {
@@ -108,6 +129,12 @@ impl Segments {
             trimmed.segments += 1;
             trimmed.bytes += span.len_bytes;
         }
+    }
+
+    /// Waits for a trim under way, and keeps others from beginning.
+    pub fn pin(&self) -> TrimPin {
+        locked(&self.trimming).0 += 1;
+        TrimPin(Arc::clone(&self.trimming))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<SegmentSpan>> {

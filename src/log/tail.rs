@@ -97,6 +97,12 @@ impl Tail {
         Self { bytes_max, state: Mutex::new(state) }
     }
 
+    /// The end of the newest batch.
+    pub(super) fn end(&self) -> Lsn {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.batches.back().map_or(state.from, |(_, batch)| batch.end)
+    }
+
     /// Takes a durable batch, and lets the oldest ones go until the bound holds.
     pub(super) fn push(&self, batch: TailBatch) {
         let bytes = batch.heap_bytes();

@@ -16,6 +16,7 @@
 //! positions, so a line that doesn't check was durable if one behind it is at or before the writer's
 //! position. As with the log's last batch, damage of the very last record looks like a tear.
 
+mod copy;
 mod error;
 mod file;
 mod raw;

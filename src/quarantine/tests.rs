@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Origin, Quarantine, QuarantineError, Record, Stage};
-use crate::disk::SimDisk;
+use crate::disk::{Copier, Disk, SimDisk};
 use crate::log::{LogId, Lsn, Position, RequestId, UnderWay};
 use crate::time::Timestamp;
 
@@ -110,6 +110,27 @@ fn what_is_behind_the_position_is_cut_and_nothing_else() {
     let position = Position::at(LogId([8; 16]), Lsn(50));
     quarantine(&disk).open(&position).unwrap().cut().unwrap();
     assert_eq!(places(&disk).len(), 2);
+}
+
+#[test]
+fn a_copy_holds_what_belongs_to_its_position() {
+    let disk = SimDisk::new(1);
+    let mut file = quarantine(&disk).open(&at(0)).unwrap();
+    file.append(&[record(100, 0), record(200, 0), record(200, 1), record(300, 0)]).unwrap();
+    let whole = disk.contents(FILE).unwrap();
+    let lines: Vec<_> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+    // As if the fourth were being written.
+    disk.install(FILE, &whole[..whole.len() - 5]);
+    for (position, records) in [(Some(at(100)), 1), (Some(at(200)), 3), (None, 3), (Some(at(0)), 0)]
+    {
+        let target = format!("/copy-{records}-{}", position.is_some());
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let mut copier = Copier::new(shared, Path::new(&target), 0, Arc::default());
+        quarantine(&disk).copy_up_to(position.as_ref(), &mut copier).unwrap();
+        copier.finish().unwrap();
+        let copy = disk.contents(format!("{target}/quarantine/events/table.ndjson")).unwrap();
+        assert!(copy == lines[..records].concat(), "{records} records");
+    }
 }
 
 /// Q3.

@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use super::start::StartFile;
-use super::{Events, Mark, OpenSink, Sink, SinkError};
+use super::{Events, Frozen, Mark, Nothing, OpenSink, Sink, SinkError};
 use crate::log::{Control, Lsn, Position};
 
 /// Opens an absent sink.
@@ -90,5 +90,9 @@ impl Sink for Absent {
 
     fn durable(&self) -> Position {
         self.durable.position
+    }
+
+    fn freeze(&mut self) -> Result<Box<dyn Frozen>, SinkError> {
+        Ok(Box::new(Nothing))
     }
 }

@@ -17,6 +17,7 @@
 pub mod absent;
 mod backoff;
 mod figures;
+mod frozen;
 mod handed;
 mod mark;
 pub mod runner;
@@ -33,6 +34,7 @@ pub mod windows;
 
 pub use backoff::Backoff;
 pub use figures::{PairFigures, StreamFigures};
+pub use frozen::{FreezeAnswer, FreezeDesk, Frozen, Nothing};
 pub use mark::Mark;
 pub use set::{Pair, Sinks, trim};
 pub use start::StartFile;
@@ -74,6 +76,10 @@ pub trait Sink: Send + std::fmt::Debug {
 
     /// The last durable position.
     fn durable(&self) -> Position;
+
+    /// Takes hold of everything that its last checkpoint stands for, for a backup to write elsewhere:
+    /// see [`Frozen`]. Called right behind [`Sink::checkpoint`]; it should take milliseconds.
+    fn freeze(&mut self) -> Result<Box<dyn Frozen>, SinkError>;
 
     /// If the open window should end because nothing has come for so long: how. The runner writes
     /// it to the log, and the sink sees it come back as a control frame. Not repeated until then.
@@ -126,6 +132,11 @@ pub trait OpenSink: Send + Sync + std::fmt::Debug {
     /// ended when this process opened it, for a sink whose state is elsewhere than in the data
     /// directory: what it had by then can't be from further on.
     fn open(&self, start: Position, recovered_end: Lsn) -> Result<Box<dyn Sink>, SinkError>;
+
+    /// What a backup writes while the sink can't be opened, if that can be had without it.
+    fn freeze_closed(&self) -> Option<Box<dyn Frozen>> {
+        None
+    }
 }
 
 /// Committed events of one request, decoded, all from one frame.

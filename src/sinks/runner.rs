@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::handed::Handed;
 use super::status::{Condition, PairStatus, Pass};
-use super::{Backoff, Events, Mark, OpenSink, Sink, SinkError, Tally};
+use super::{Backoff, Events, FreezeAnswer, Mark, OpenSink, Sink, SinkError, Tally};
 use crate::log::{Item, Log, Lsn, Position, ReadError, Reader, SpaceState};
 use crate::metrics::{Metrics, RecoveryMetrics, SinkMetrics};
 use crate::stream::StreamId;
@@ -147,6 +147,7 @@ impl Runner {
             if self.status.restart() != restart {
                 advanced();
             }
+            self.freeze_if_asked();
             match step {
                 Step::More => {}
                 Step::Idle { pause, read_to, due } => self.rest(pause, read_to, due),
@@ -156,6 +157,35 @@ impl Runner {
         }
         self.finish();
         advanced();
+    }
+
+    /// Answers whoever wants the sink frozen. To be called between two passes.
+    pub fn freeze_if_asked(&mut self) {
+        let Some(asker) = self.status.freeze_desk().take() else { return };
+        // Who doesn't wait any more needn't be told.
+        drop(asker.send(self.freeze()));
+    }
+
+    fn freeze(&mut self) -> FreezeAnswer {
+        let Some(mut opened) = self.opened.take() else { return self.freeze_closed() };
+        let frozen = opened.sink.checkpoint().and_then(|()| opened.sink.freeze());
+        match frozen {
+            Ok(frozen) => {
+                self.checkpointed(opened.sink.durable());
+                self.opened = Some(opened);
+                Ok(frozen)
+            }
+            Err(error) => {
+                // As after any failure; that it is tried again, the next pass sees to.
+                drop(opened);
+                self.failed(&error);
+                self.freeze_closed()
+            }
+        }
+    }
+
+    fn freeze_closed(&self) -> FreezeAnswer {
+        self.sink.freeze_closed().ok_or_else(|| SinkError::Other(self.status.trouble()))
     }
 
     /// One pass: opens the sink if need be, applies what is there, makes a checkpoint if one is due.
@@ -351,7 +381,7 @@ impl Runner {
         }
     }
 
-    fn wait(&self, wait: Duration) {
+    fn wait(&mut self, wait: Duration) {
         let until = Instant::now().checked_add(wait);
         while !self.stopped() {
             let left =
@@ -360,6 +390,7 @@ impl Runner {
                 return;
             }
             std::thread::park_timeout(left);
+            self.freeze_if_asked();
         }
     }
 

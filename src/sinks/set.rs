@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use super::runner::{Runner, RunnerPair};
 use super::start::StartFile;
 use super::survey::Survey;
-use super::{Delay, Mark, OpenSink, PairHealth, PairStatus, SinkError, StreamFigures};
+use super::{
+    Delay, FreezeAnswer, Mark, OpenSink, PairHealth, PairStatus, SinkError, StreamFigures,
+};
 use crate::log::{Held, Log, Lsn, Position};
 use crate::metrics::{FigureMetrics, Metrics, SinkMetrics};
 
@@ -191,9 +193,38 @@ impl Sinks {
             .min_by_key(|(_, restart)| *restart)
     }
 
+    /// All pairs.
+    pub fn pairs(&self) -> impl Iterator<Item = &Arc<PairStatus>> {
+        self.pairs.iter().map(|(status, _)| status)
+    }
+
+    /// Asks the runner of a pair to freeze its sink, and waits for that. An error says what keeps it.
+    pub fn freeze(&self, pair: &PairStatus, timeout: Duration) -> FreezeAnswer {
+        let answer = pair.freeze_desk().ask();
+        self.wake();
+        answer.recv_timeout(timeout).unwrap_or_else(|_| {
+            Err(SinkError::Other(format!(
+                "it didn't get to a checkpoint within {timeout:?}; `/health` says what keeps it"
+            )))
+        })
+    }
+
+    /// Trims the log, for somebody who has kept that from happening.
+    pub fn trim(&self) {
+        if self.survey.is_over() {
+            let pairs: Vec<_> = self.pairs().cloned().collect();
+            trim(&self.log, &pairs);
+        }
+    }
+
     /// Tells all of them to apply what is durable, make a checkpoint and end.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Ends what runners rest or wait for.
+    fn wake(&self) {
         self.log.wake_readers();
         for thread in self.threads().iter() {
             thread.thread().unpark();

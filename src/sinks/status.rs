@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::figures::{PairFigures, Received};
+use super::frozen::FreezeDesk;
 use super::{Mark, Tally};
 use crate::log::{EventCount, Lsn, Position};
 use crate::time::Timestamp;
@@ -22,6 +23,7 @@ pub struct PairStatus {
     read_to: AtomicU64,
     restart: AtomicU64,
     received: Received,
+    freeze_desk: FreezeDesk,
     state: Mutex<State>,
 }
 
@@ -152,6 +154,7 @@ impl PairStatus {
             read_to: AtomicU64::new(durable.restart.0),
             restart: AtomicU64::new(durable.restart.0),
             received: Received::new(&durable, committed),
+            freeze_desk: FreezeDesk::default(),
             state: Mutex::new(state),
         }
     }
@@ -164,6 +167,11 @@ impl PairStatus {
     /// Which stream.
     pub fn stream(&self) -> &str {
         &self.stream
+    }
+
+    /// Where the pair's runner is asked to freeze its sink.
+    pub fn freeze_desk(&self) -> &FreezeDesk {
+        &self.freeze_desk
     }
 
     /// The oldest address of the log that the pair needs, by its last durable position.
@@ -253,6 +261,15 @@ impl PairStatus {
     /// Whether the pair runs, and why not.
     pub fn condition(&self) -> Condition {
         self.state().condition.clone()
+    }
+
+    /// Why there is no open sink, in one sentence.
+    pub(super) fn trouble(&self) -> String {
+        match self.condition() {
+            Condition::Running => "it isn't open yet".to_owned(),
+            Condition::Waiting { error, .. } | Condition::Damaged { error } => error,
+            Condition::Stopped => "it was stopped".to_owned(),
+        }
     }
 
     /// The sink was opened at `durable`: what was applied behind it is applied again.

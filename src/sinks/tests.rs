@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::absent::OpenAbsent;
 use super::runner::{Runner, Step};
-use super::{Events, OpenSink, Pair, Sink, SinkError, Sinks, StartFile};
+use super::{Events, Frozen, Nothing, OpenSink, Pair, Sink, SinkError, Sinks, StartFile};
 use crate::disk::{Disk, SimDisk};
 use crate::log::{Committer, Control, Lines, Log, LogOptions, Lsn, Opened, Outcome, Position};
 use crate::metrics::Metrics;
@@ -183,6 +183,10 @@ impl Sink for RememberingSink {
 
     fn durable(&self) -> Position {
         self.medium.lock().unwrap().position.unwrap()
+    }
+
+    fn freeze(&mut self) -> Result<Box<dyn Frozen>, SinkError> {
+        Ok(Box::new(Nothing))
     }
 }
 
@@ -376,4 +380,32 @@ fn what_waits_at_the_start_is_counted_and_nothing_is_trimmed_before() {
     told("events_processed_total", 4007);
     told("queue_depth", 0);
     assert!(sinks.join(Duration::from_secs(20)));
+}
+
+/// F2: who freezes a pair finds its newest position durable, and a sink that can't be had says why.
+#[test]
+fn a_sink_is_frozen_at_a_checkpoint_or_says_why_it_cant_be() {
+    let mut rig = Rig::new();
+    let sink = Arc::new(Remembering::new("a"));
+    let (medium, failures) = (Arc::clone(&sink.medium), Arc::clone(&sink.failures));
+    let mut runner = rig.runner(&Pair { sink, start: rig.start_file("remembering", "a") });
+    rig.append("a", 0, 3);
+    assert!(matches!(runner.step(), Step::Idle { .. }));
+    assert_eq!(numbers(&medium), [0; 0]);
+    runner.freeze_if_asked();
+    assert_eq!(numbers(&medium), [0; 0], "nobody has asked");
+    let answered = runner.status().freeze_desk().ask();
+    runner.freeze_if_asked();
+    assert!(answered.try_recv().unwrap().is_ok());
+    assert_eq!(numbers(&medium), [0, 1, 2]);
+    assert_eq!(runner.status().durable().events, 3);
+
+    failures.store(1, Ordering::SeqCst);
+    rig.append("a", 3, 1);
+    assert!(matches!(runner.step(), Step::Failed(_)));
+    let answered = runner.status().freeze_desk().ask();
+    runner.freeze_if_asked();
+    let error = answered.try_recv().unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "it was told to");
+    runner.finish();
 }

@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 mod batch;
 mod columns;
 mod contained;
+mod copy;
 mod event;
 mod job;
 mod normalise;
@@ -54,6 +55,7 @@ mod writer;
 
 pub use crate::sinks::Mark;
 pub use contained::is_contained;
+pub use copy::StorageCopy;
 pub use event::Event;
 pub use open::{Parts, Table};
 pub use options::TableOptions;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::copy::FrozenTable;
 use super::pool::Pool;
 use super::reach::Reach;
 use super::sink::{Floor, TableSink};
@@ -11,10 +12,10 @@ use super::tickets::Tickets;
 use super::worker::Work;
 use super::writer::Writer;
 use super::{Mark, NAME, OpenStorage, Processor, TableOptions, Validator};
-use crate::log::{Lsn, Position};
+use crate::log::{LogId, Lsn, Position};
 use crate::metrics::TableMetrics;
 use crate::quarantine::Quarantine;
-use crate::sinks::{OpenSink, Sink, SinkError, StartFile};
+use crate::sinks::{Frozen, OpenSink, Sink, SinkError, StartFile};
 
 /// How long opening waits for the writer of the sink before, which may be waiting for the database.
 const LAST_WRITER_WAIT: Duration = Duration::from_secs(1);
@@ -115,6 +116,15 @@ impl Table {
         })
     }
 
+    fn frozen(&self, log: LogId) -> FrozenTable {
+        FrozenTable {
+            stream: self.stream().to_owned(),
+            log,
+            storage: Arc::clone(&self.storage),
+            quarantine: self.quarantine.clone(),
+        }
+    }
+
     /// Refuses to go on behind what this log doesn't hold. Its data directory was restored from a backup,
     /// or a copy of it is in use: events that come now stand where the database has had others, and
     /// would be taken for stored.
@@ -170,6 +180,14 @@ impl OpenSink for Table {
             .spawn(move || writer.run(alive))
             .map_err(|error| SinkError::Other(format!("starting the table's writer: {error}")))?;
         let floor = Floor { file: self.start.clone(), mark, behind_since: None };
-        Ok(Box::new(TableSink::new(Arc::clone(&self.pool), tickets, floor, self.metrics.clone())))
+        let origin = self.frozen(start.log);
+        let (pool, metrics) = (Arc::clone(&self.pool), self.metrics.clone());
+        Ok(Box::new(TableSink::new(pool, tickets, floor, origin, metrics)))
+    }
+
+    /// The database says by itself where it stands.
+    fn freeze_closed(&self) -> Option<Box<dyn Frozen>> {
+        let mark = self.start.load().ok().flatten()?;
+        Some(Box::new(self.frozen(mark.position.log)))
     }
 }

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::columns::Columns;
+use super::copy::FrozenTable;
 use super::job::Job;
 use super::pool::Pool;
 use super::tickets::{Queued, Ticket, Tickets};
 use crate::log::{Control, Position};
 use crate::metrics::TableMetrics;
-use crate::sinks::{Events, Mark, Sink, SinkError, StartFile, Tally};
+use crate::sinks::{Events, Frozen, Mark, Sink, SinkError, StartFile, Tally};
 use crate::stream::SchemaVersion;
 
 /// The floor is moved when so much of the log could be let go: reading it again costs milliseconds.
@@ -36,6 +37,8 @@ pub(super) struct TableSink {
     /// What the database's last commit left, as far as is known here.
     committed: Mark,
     floor: Floor,
+    /// What a backup copies.
+    origin: FrozenTable,
     metrics: TableMetrics,
 }
 
@@ -53,6 +56,7 @@ impl TableSink {
         pool: Arc<Pool>,
         tickets: Arc<Tickets>,
         floor: Floor,
+        origin: FrozenTable,
         metrics: TableMetrics,
     ) -> Self {
         Self {
@@ -65,6 +69,7 @@ impl TableSink {
             position: floor.mark.position,
             committed: floor.mark,
             floor,
+            origin,
             metrics,
         }
     }
@@ -161,6 +166,10 @@ impl Sink for TableSink {
 
     fn tally(&self) -> Tally {
         self.committed.tally
+    }
+
+    fn freeze(&mut self) -> Result<Box<dyn Frozen>, SinkError> {
+        Ok(Box::new(self.origin.clone()))
     }
 
     fn next_due(&self, now: Instant) -> Option<Duration> {

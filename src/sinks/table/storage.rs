@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use super::StorageCopy;
+use crate::disk::{Copier, CopyError};
 use crate::log::LogId;
 use crate::sinks::{Mark, SinkError};
 use crate::time::Timestamp;
@@ -45,6 +47,12 @@ pub struct Inserted {
 pub trait OpenStorage: Send + Sync + std::fmt::Debug {
     /// Opens it for the events of one log. It may block, for a bounded time.
     fn open(&self, log: LogId) -> Result<Box<dyn Storage>, StorageError>;
+
+    /// Copies it for a backup, as it is at some moment after this was called, while it is in use. A
+    /// storage that backups don't reach says where it is.
+    fn copy(&self, _log: LogId, _copier: &mut Copier) -> Result<StorageCopy, CopyError> {
+        Ok(StorageCopy::Elsewhere("a storage of this program's own".to_owned()))
+    }
 }
 
 /// A database that holds the table. Called by one thread, the writer's; it may block.

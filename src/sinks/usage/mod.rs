@@ -38,6 +38,7 @@
 //! [`Sink::durable`]: crate::sinks::Sink::durable
 
 mod columns;
+mod copy;
 mod counting;
 mod days;
 mod error;
@@ -61,6 +62,7 @@ mod totals;
 mod transaction;
 mod verify;
 
+pub use copy::copy;
 pub use error::UsageError;
 pub use open::{Usage, UsageParts};
 pub use question::{Question, WindowSize};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::columns::Columns;
+use super::copy::FrozenStore;
 use super::counting::Counting;
 use super::error::UsageError;
 use super::gathered::Gathered;
@@ -16,7 +17,7 @@ use super::store::Store;
 use super::sweep::{Horizon, Sweep, due};
 use crate::log::{Control, Position};
 use crate::metrics::UsageMetrics;
-use crate::sinks::{Events, Mark, Sink, SinkError, Tally};
+use crate::sinks::{Events, Frozen, Mark, Sink, SinkError, Tally};
 use crate::stream::SchemaVersion;
 
 /// An open sink.
@@ -162,6 +163,10 @@ impl Sink for UsageSink {
 
     fn tally(&self) -> Tally {
         self.state.mark.tally
+    }
+
+    fn freeze(&mut self) -> Result<Box<dyn Frozen>, SinkError> {
+        Ok(Box::new(FrozenStore::of(&self.store)))
     }
 }
 

@@ -96,6 +96,9 @@ impl Kept {
 impl WindowsSink {
     /// Removes the files that `keep` says are to go.
     pub(super) fn remove_expired(&mut self) -> Result<(), SinkError> {
+        if self.shared.are_files_kept() {
+            return Ok(());
+        }
         let now = Timestamp::now();
         let expired = self.kept.take_expired(now, self.shared.told_bytes());
         if expired.is_empty() {

@@ -35,6 +35,7 @@
 
 mod checkpoint;
 mod commit;
+mod copy;
 pub mod csv;
 mod keep;
 mod listing;

@@ -22,7 +22,7 @@ use crate::disk::lines::Lines;
 use crate::sinks::{Backoff, SinkError, sealed_file};
 
 /// Where the place is kept.
-const PROGRESS_FILE: &str = "on_commit.json";
+pub const PROGRESS_FILE: &str = "on_commit.json";
 /// A call that takes longer has failed.
 const CALL_MAX: Duration = Duration::from_mins(10);
 /// How often a command that runs is looked at.

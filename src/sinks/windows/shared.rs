@@ -1,7 +1,7 @@
 //! What a stream's windows sink shares with those who ask about it and those it calls.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,8 +30,20 @@ pub struct Shared {
     told_bytes: AtomicU64,
     /// The thread of `on_commit` runs.
     on_commit_begun: AtomicBool,
+    /// How many want no committed file to go.
+    keepers: Arc<AtomicUsize>,
     /// Nobody is interested any more.
     over: AtomicBool,
+}
+
+/// Keeps committed files from being removed as long as it lives.
+#[derive(Debug)]
+pub struct KeptFiles(Arc<AtomicUsize>);
+
+impl Drop for KeptFiles {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +88,7 @@ impl Shared {
             committed: Condvar::new(),
             told_bytes: AtomicU64::new(0),
             on_commit_begun: AtomicBool::new(false),
+            keepers: Arc::default(),
             over: AtomicBool::new(false),
         }
     }
@@ -153,6 +166,18 @@ impl Shared {
     /// The thread of `on_commit` runs.
     pub fn set_begun_on_commit(&self) {
         self.on_commit_begun.store(true, Ordering::Release);
+    }
+
+    /// Lets no committed file be removed from now on, as long as what this returns lives. Called by
+    /// the sink's own thread, which is the one that removes files.
+    pub fn keep_files(&self) -> KeptFiles {
+        self.keepers.fetch_add(1, Ordering::AcqRel);
+        KeptFiles(Arc::clone(&self.keepers))
+    }
+
+    /// Whether committed files that are to go must wait.
+    pub fn are_files_kept(&self) -> bool {
+        self.keepers.load(Ordering::Acquire) > 0
     }
 
     /// Lets threads end.

@@ -13,7 +13,7 @@ use super::shared::Shared;
 use super::span::{Clock, Route, Rule, Span};
 use crate::disk::line::Version1;
 use crate::log::{CloseReason, CloseRecord, Control, Position};
-use crate::sinks::{Events, Sink, SinkError};
+use crate::sinks::{Events, Frozen, Sink, SinkError};
 use crate::stream::{Schema, SchemaVersion};
 use crate::time::Timestamp;
 
@@ -381,6 +381,10 @@ impl Sink for WindowsSink {
 
     fn durable(&self) -> Position {
         self.durable
+    }
+
+    fn freeze(&mut self) -> Result<Box<dyn Frozen>, SinkError> {
+        Ok(Box::new(self.frozen()?))
     }
 
     fn idle_close(&mut self, now: Instant) -> Option<CloseRecord> {

@@ -14,6 +14,7 @@
 
 mod column_time;
 mod connection;
+mod copy;
 mod cursor;
 mod difference;
 mod insert;
@@ -34,6 +35,7 @@ mod url;
 mod verify;
 mod warned;
 
+pub use copy::copy;
 pub use position::Scope;
 pub use reader::{Listing, Order, Query, StoredEvent, TableReader};
 pub use server::Server;

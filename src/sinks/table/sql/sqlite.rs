@@ -52,6 +52,14 @@ pub(super) async fn connect_to_read(
     SqliteConnection::connect_with(&options).await
 }
 
+/// The connection that a copy is made through.
+pub(super) async fn connect_to_copy(
+    path: &Path,
+    timeout: Duration,
+) -> Result<SqliteConnection, sqlx::Error> {
+    SqliteConnection::connect_with(&options(path, timeout).create_if_missing(false)).await
+}
+
 fn options(path: &Path, timeout: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)

@@ -9,8 +9,11 @@ use super::insert::Insert;
 use super::position::{PositionRow, Scope};
 use super::session::{Database, Session};
 use super::{DatabaseUrl, mysql, sqlite, tables};
+use crate::disk::{Copier, CopyError};
 use crate::log::LogId;
-use crate::sinks::table::{Inserted, Mark, OpenStorage, Row, Storage, StorageError, Stored};
+use crate::sinks::table::{
+    self, Inserted, Mark, OpenStorage, Row, Storage, StorageCopy, StorageError, Stored,
+};
 
 /// SQLite's limit for a value or a statement, in bytes.
 const SQLITE_BYTES_MAX: usize = 1_000_000_000;
@@ -85,6 +88,17 @@ pub struct OpenSql {
 impl OpenStorage for OpenSql {
     fn open(&self, log: LogId) -> Result<Box<dyn Storage>, StorageError> {
         open(&self.url, &Scope { log, stream: self.stream.clone() }, self.timeout)
+    }
+
+    fn copy(&self, log: LogId, copier: &mut Copier) -> Result<StorageCopy, CopyError> {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let to = table::embedded_file(&copier.target());
+                let scope = Scope { log, stream: self.stream.clone() };
+                super::copy(path, &to, Some(&scope), self.timeout, copier).map(StorageCopy::Here)
+            }
+            url @ DatabaseUrl::Mysql(_) => Ok(StorageCopy::Elsewhere(url.to_string())),
+        }
     }
 }
 
