@@ -21,6 +21,8 @@ use super::streams::AtPosition;
 use crate::disk::DiskFile;
 use crate::sinks::windows::Windows;
 
+/// The longest name that a file can have.
+const NAME_BYTES_MAX: usize = 255;
 /// Read from the file at a time.
 const PIECE_BYTES: u64 = 256 << 10;
 
@@ -34,13 +36,15 @@ pub(super) async fn download(
     let windows = ready.windows(&app, &stream)?;
     read_your_writes::wait_for(ready, Windows::NAME, &stream, at.position()).await?;
     let missing = || {
+        let file: String = file.chars().take(NAME_BYTES_MAX).collect();
         Problem::not_found(format!(
             "there is no committed file `{file}` of `{stream}`; /v1/streams/{stream}/windows lists them"
         ))
     };
     // A name that could lead elsewhere, or to the open window, is not that of a committed file.
     let inner = file.strip_prefix(&format!("{stream}-")).and_then(|rest| rest.strip_suffix(".csv"));
-    if inner.is_none_or(|inner| inner.contains('/')) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    if file.len() > NAME_BYTES_MAX || !inner.is_some_and(|inner| inner.bytes().all(plain)) {
         return Err(missing());
     }
     let path = windows.dir().join(&file);
