@@ -8,21 +8,26 @@
 //! ([`Metrics::stream`]) or pair ([`Metrics::sink`]) and keeps them: counting is then one atomic
 //! addition, without looking a label up.
 
+mod access;
 mod families;
 mod handles;
 mod late;
 
 use prometheus::core::Collector;
-use prometheus::proto::MetricFamily;
+use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{Error, Gauge, Registry, TextEncoder};
 
 use families::{Maker, PairFamilies, StreamFamilies};
 
+pub use access::{AccessMetrics, Denied};
 pub use handles::{
     ConnectionMetrics, Limit, LimitMetrics, LogMetrics, RecoveryMetrics, Refusal, ReloadMetrics,
     SinkMetrics, StreamMetrics, TableMetrics, UsageMetrics,
 };
 pub use late::{FigureMetrics, LateCounter};
+
+/// The label of what belongs to one stream.
+const STREAM: &str = "stream";
 
 /// All of them.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub struct Metrics {
     pub recovery: RecoveryMetrics,
     /// Connections.
     pub connections: ConnectionMetrics,
+    /// Who is let through.
+    pub access: AccessMetrics,
     /// How often each limit has bitten.
     pub limits: LimitMetrics,
     /// What is read again at SIGHUP.
@@ -58,6 +65,7 @@ impl Metrics {
             log: maker.log()?,
             recovery: maker.recovery()?,
             connections: maker.connections()?,
+            access: AccessMetrics::new(&maker)?,
             limits: maker.limits()?,
             reloads: maker.reloads()?,
             table: maker.table()?,
@@ -87,7 +95,21 @@ impl Metrics {
 
     /// All of them in Prometheus' text format.
     pub fn text(&self) -> Result<String, Error> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        self.text_of(|_| true)
+    }
+
+    /// The same without those of streams that `shows` says no to.
+    pub fn text_of(&self, shows: impl Fn(&str) -> bool) -> Result<String, Error> {
+        let is_shown = |metric: &Metric| {
+            let stream = metric.get_label().iter().find(|label| label.name() == STREAM);
+            stream.is_none_or(|stream| shows(stream.value()))
+        };
+        let mut families = self.registry.gather();
+        for family in &mut families {
+            family.mut_metric().retain(is_shown);
+        }
+        families.retain(|family| !family.get_metric().is_empty());
+        TextEncoder::new().encode_to_string(&families)
     }
 
     /// Events acknowledged since the process started, over all streams.
@@ -100,8 +122,6 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use prometheus::proto::Metric;
-
     use super::*;
 
     #[test]
@@ -126,8 +146,25 @@ mod tests {
     }
 
     #[test]
+    fn only_the_streams_that_somebody_may_see_are_shown() {
+        let metrics = Metrics::new().unwrap();
+        for stream in ["s", "t"] {
+            metrics.stream(stream).accepted.inc();
+            metrics.sink("windows", stream).applied.inc();
+        }
+        let text = metrics.text_of(|stream| stream == "t").unwrap();
+        assert!(text.contains(r#"windrow_events_accepted_total{stream="t"} 1"#), "{text}");
+        assert!(text.contains("windrow_log_bytes 0") && !text.contains(r#"stream="s""#), "{text}");
+        let nobody = metrics.text_of(|_| false).unwrap();
+        assert!(!nobody.contains("windrow_events_accepted_total"), "{nobody}");
+    }
+
+    #[test]
     fn a_reason_stands_where_its_value_points() {
         for (index, why) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(why as usize, index);
+        }
+        for (index, why) in Denied::ALL.into_iter().enumerate() {
             assert_eq!(why as usize, index);
         }
         for (index, limit) in Limit::ALL.into_iter().enumerate() {

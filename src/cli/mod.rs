@@ -19,6 +19,7 @@ mod progress;
 mod reach;
 mod replay;
 mod serve;
+mod token;
 mod totals;
 mod verify;
 mod wal;
@@ -90,6 +91,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Send a file's rows to a running daemon
     Import(import::Arguments),
+    /// Make, list and revoke tokens
+    Token(token::Arguments),
     /// Ask a running daemon whether it is ready
     Health(health::Arguments),
     /// Show the effective configuration and where each value came from
@@ -164,6 +167,7 @@ fn dispatch(program: &Program, cli: Cli, matches: &ArgMatches) -> anyhow::Result
             replay::run(&arguments, &DataDir::of(&settings.read()?)?, out)
         }
         Command::Import(arguments) => import::run(arguments, settings, out),
+        Command::Token(arguments) => token::run(arguments, settings, out),
         Command::Health(arguments) => health::run(&arguments, settings, out),
         Command::Config(arguments) => config::run(&arguments, &settings.read()?, out),
     }

@@ -11,6 +11,7 @@
 //! A second signal skips what is left of waiting for requests. What isn't finished in time is what a
 //! crash would leave: nothing acknowledged is lost. SIGHUP reads again what can be read again.
 
+mod access;
 mod machine;
 mod opening;
 mod pairs;
@@ -70,8 +71,13 @@ pub fn run(config: Config, program: &Program) -> anyhow::Result<()> {
 async fn serve(config: Config, program: Program) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let metrics = Arc::new(Metrics::new()?);
-    reload_on_hangup(Reloads::new(metrics.reloads.clone()))?;
-    let app = Arc::new(App::new(&config, metrics.clone()));
+    let guard = access::guard(&config, &metrics)?;
+    let mut reloads = Reloads::new(metrics.reloads.clone());
+    if let Some(guard) = &guard {
+        reloads.add(guard.clone());
+    }
+    reload_on_hangup(reloads)?;
+    let app = Arc::new(App::new(&config, metrics.clone(), guard));
     let listener = Listener::bind(&config.listen).await?;
     tracing::info!(address = %listener, version = env!("CARGO_PKG_VERSION"), "listening");
     let server = Arc::new(Server::new(app.clone(), config.limits.connections_max));

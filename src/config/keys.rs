@@ -44,6 +44,7 @@ pub const KEYS: &[Key] = &[
     key("limits.stall", "DURATION", Some("30s"), "How long a body may send nothing"),
     key("limits.in_flight", "SIZE", Some("64MiB"), "Bytes of requests held in memory at a time"),
     key("limits.connections", "COUNT", Some("20000"), "Connections open at a time"),
+    key("limits.rate", "COUNT", None, "Requests a second with one token; no limit if unset"),
     key(
         "table.url",
         "URL",
@@ -56,7 +57,12 @@ pub const KEYS: &[Key] = &[
     key("table.process_timeout", "DURATION", Some("5s"), "How long processing one event may take"),
     key("usage.dedupe", "DURATION", Some("34d"), "How long a transaction_id is remembered"),
     key("idempotency.keep", "DURATION", Some("24h"), "How long an Idempotency-Key is remembered"),
-    key("tokens", "FILE", None, "File of hashed tokens that clients must have one of"),
+    key(
+        "tokens",
+        "FILE",
+        None,
+        "File of hashed tokens, of which clients must have one; windrow token makes them",
+    ),
     key("require_tokens", "BOOL", Some("false"), "Refuse to start without a file of tokens"),
     key("tls.cert", "FILE", None, "Certificate chain, PEM"),
     key("tls.key", "FILE", None, "Private key of the certificate, PEM"),
@@ -66,7 +72,12 @@ pub const KEYS: &[Key] = &[
         None,
         "Authorities that clients' certificates must come from, PEM",
     ),
-    key("cors", "ORIGINS", None, "Origins whose pages may send and read, with commas between"),
+    key(
+        "cors",
+        "ORIGINS",
+        None,
+        "Origins whose pages may send and read, with commas between; * for all",
+    ),
     key("log_format", "FORMAT", Some("text"), "How windrow's own log is written: text or json"),
     key("log_level", "LEVEL", Some("info"), "Least level logged: error, warn, info, debug, trace"),
 ];

@@ -11,6 +11,7 @@
 //! without it would be less safe than what was asked for. Relative paths are relative to the
 //! directory in which windrow was started, wherever they are written.
 
+mod access;
 mod effective;
 mod environment;
 mod error;
@@ -28,12 +29,15 @@ mod units;
 mod unsupported;
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use access::{AccessConfig, Origins};
 pub use effective::{Effective, Entry};
 pub use error::ConfigError;
 pub use keys::{KEYS, Key, STREAM_KEYS, flag_names_key, kebab, stream_key, upper};
+pub use secret::TOKEN_PREFIX;
 pub use settings::{Origin, Setting, Settings, Written};
 pub use streams::{OnInvalid, StreamConfig};
 pub use suggest::{did_you_mean, nearest};
@@ -60,6 +64,8 @@ pub struct Config {
     pub listen: Listen,
     /// The log.
     pub wal: WalConfig,
+    /// Who may do what.
+    pub access: AccessConfig,
     /// Bounds on requests and connections.
     pub limits: Limits,
     /// All streams, the built-in ones first.
@@ -112,6 +118,8 @@ pub struct Limits {
     pub in_flight_bytes: u64,
     /// Connections open at a time.
     pub connections_max: usize,
+    /// Requests a second of one token; any number if `None`.
+    pub requests_per_second: Option<NonZeroU32>,
 }
 
 /// How windrow's own log is written.
@@ -178,6 +186,7 @@ impl Config {
         let data_dir: PathBuf = settings.get("data_dir")?;
         Ok(Self {
             wal: wal(settings, &data_dir)?,
+            access: access::access(settings)?,
             limits: limits(settings)?,
             streams: streams::streams(settings)?,
             data_dir,
@@ -189,7 +198,7 @@ impl Config {
             log_format: settings.get("log_format")?,
             log_level: settings.get("log_level")?,
             discard: false,
-            warnings: unsupported::without_effect(settings)?,
+            warnings: unsupported::without_effect(settings),
         })
     }
 }
@@ -238,7 +247,15 @@ fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
             "a whole number above zero",
             |connections: &usize| *connections > 0,
         )?,
+        requests_per_second: rate(settings)?,
     })
+}
+
+fn rate(settings: &Settings) -> Result<Option<NonZeroU32>, ConfigError> {
+    const KEY: &str = "limits.rate";
+    let per_second = settings.optional::<u32>(KEY)?;
+    let refused = || settings.refused(KEY, "a whole number above zero, of requests a second");
+    per_second.map(|rate| NonZeroU32::new(rate).ok_or_else(refused)).transpose()
 }
 
 impl LogLevel {

@@ -1,5 +1,7 @@
 //! What must not be shown.
 
+use std::path::Path;
+
 /// `mysql://user:secret@host` as `mysql://user:***@host`, and the same without a scheme, as Go writes it.
 /// A text without a password stays as it is.
 pub(super) fn without_password(text: &str) -> String {
@@ -12,6 +14,19 @@ pub(super) fn without_password(text: &str) -> String {
         Some(format!("{scheme}{user}:***@{host}"))
     };
     hidden().unwrap_or_else(|| text.to_owned())
+}
+
+/// What every token that windrow makes begins with, so that one is known that strays.
+pub const TOKEN_PREFIX: &str = "windrow_";
+
+/// Whether somebody has written a token where a path should be.
+pub(super) fn looks_like_token(path: &Path) -> bool {
+    const SECRET_CHARS_MIN: usize = 64;
+    let token = path.to_str().and_then(|text| text.strip_prefix(TOKEN_PREFIX));
+    token.is_some_and(|rest| {
+        let digits = rest.bytes().filter(u8::is_ascii_hexdigit).count();
+        digits >= SECRET_CHARS_MIN && rest.len() <= digits + 1
+    })
 }
 
 #[cfg(test)]

@@ -8,21 +8,13 @@ use super::error::ConfigError;
 use super::settings::Settings;
 
 /// Keys that are harmless to go on without.
-const WITHOUT_EFFECT: [&str; 2] = ["cors", "idempotency.keep"];
+const WITHOUT_EFFECT: [&str; 1] = ["idempotency.keep"];
 
 /// Refuses keys that say who may send and read. Going on without them would let everybody.
 pub(super) fn refuse(settings: &Settings) -> Result<(), ConfigError> {
     let everybody = "everybody who reaches the port could send and read";
     let plain = "everything would be sent without encryption";
-    if settings.get::<bool>("require_tokens")? {
-        return Err(settings.unsupported("require_tokens", everybody));
-    }
-    for (key, without) in [
-        ("tokens", everybody),
-        ("tls.cert", plain),
-        ("tls.key", plain),
-        ("tls.client_ca", everybody),
-    ] {
+    for (key, without) in [("tls.cert", plain), ("tls.key", plain), ("tls.client_ca", everybody)] {
         if settings.written(key).is_some() {
             return Err(settings.unsupported(key, without));
         }
@@ -31,18 +23,8 @@ pub(super) fn refuse(settings: &Settings) -> Result<(), ConfigError> {
 }
 
 /// A sentence for each key that is set and has no effect.
-pub(super) fn without_effect(settings: &Settings) -> Result<Vec<String>, ConfigError> {
-    let is_origin = |origin: &String| {
-        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
-    };
-    if !settings.list("cors")?.iter().all(is_origin) {
-        return Err(settings.refused("cors", "origins such as `https://example.org`"));
-    }
+pub(super) fn without_effect(settings: &Settings) -> Vec<String> {
     let set = WITHOUT_EFFECT.into_iter().filter_map(|key| Some((key, settings.written(key)?)));
-    Ok(set
-        .map(|(key, setting)| {
-            format!("{}: `{key}` has no effect in this build yet", setting.origin)
-        })
-        .collect())
+    set.map(|(key, setting)| format!("{}: `{key}` has no effect in this build yet", setting.origin))
+        .collect()
 }

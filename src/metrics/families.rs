@@ -260,7 +260,12 @@ impl Maker {
         self.registered(IntCounter::with_opts(options(name, help)))
     }
 
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
+    pub(super) fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, Error> {
         self.registered(IntCounterVec::new(options(name, help), labels))
     }
 
@@ -268,7 +273,7 @@ impl Maker {
         self.registered(CounterVec::new(options(name, help), labels))
     }
 
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, Error> {
+    pub(super) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, Error> {
         self.registered(IntGauge::with_opts(options(name, help)))
     }
 

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use super::auth::Guard;
 use super::problem::Problem;
 use super::statistics::{self, Statistics};
-use crate::config::{Config, StreamConfig};
+use crate::config::{Config, Origins, StreamConfig};
 use crate::disk::Disk;
 use crate::ingest::{BodyLimits, Intake};
 use crate::log::Log;
@@ -24,6 +25,10 @@ pub struct App {
     pub(super) statistics: Statistics,
     pub(super) limits: BodyLimits,
     pub(super) streams: Vec<StreamConfig>,
+    /// Who may do what; everybody may do everything if `None`.
+    pub(super) guard: Option<Arc<Guard>>,
+    /// Whose pages may send and read.
+    pub(super) cors: Origins,
     pub(super) started: Instant,
     ready: OnceLock<Ready>,
     ending: AtomicBool,
@@ -49,8 +54,8 @@ pub struct Ready {
 }
 
 impl App {
-    /// The state of a daemon that has just started.
-    pub fn new(config: &Config, metrics: Arc<Metrics>) -> Self {
+    /// The state of a daemon that has just started. Without a `guard`, everybody may do everything.
+    pub fn new(config: &Config, metrics: Arc<Metrics>, guard: Option<Arc<Guard>>) -> Self {
         Self {
             statistics: Statistics::new(),
             metrics,
@@ -60,6 +65,8 @@ impl App {
                 stall: config.limits.stall,
             },
             streams: config.streams.clone(),
+            guard,
+            cors: config.access.cors.clone(),
             started: Instant::now(),
             ready: OnceLock::new(),
             ending: AtomicBool::new(false),

@@ -21,7 +21,7 @@ use super::media;
 use crate::ingest::{BodyReader, Form, Ingested, Items};
 
 /// The stream that these routes are for.
-const STREAM: &str = "events";
+pub(super) const STREAM: &str = "events";
 /// Where one event goes.
 pub(super) const ONE_PATH: &str = "/events";
 /// Where a batch goes.

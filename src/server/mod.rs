@@ -11,10 +11,13 @@
 //!     than its socket until its first byte.
 //! H4. A connection without progress is closed in the end: between requests, in a request's head, in
 //!     a body (`limits.stall`), and while its answer isn't read.
-//! H5. Shutdown refuses what is new, and gives what is under way its time.
+//! H5. Where tokens are configured, nobody without a good one learns or does anything ([`auth`]).
+//! H6. Shutdown refuses what is new, and gives what is under way its time.
 
 mod app;
+pub mod auth;
 mod connections;
+mod cors;
 mod csv_file;
 mod events;
 mod extract;

@@ -1,4 +1,7 @@
 //! `GET /metrics`: Prometheus text, or the statistics as JSON.
+//!
+//! Whoever reads for some streams only is shown the metrics of these, and those of the process. The
+//! statistics are sums over all streams, and the same for everybody.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +13,7 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 
 use super::app::{App, Ready};
+use super::auth::Access;
 use super::extract::InQuery;
 use super::problem::Problem;
 use crate::metrics::Metrics;
@@ -28,6 +32,7 @@ pub(super) struct Parameters {
 /// The metrics, in the format that the query or `Accept` asks for.
 pub(super) async fn metrics(
     State(app): State<Arc<App>>,
+    access: Access,
     InQuery(parameters): InQuery<Parameters>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -52,7 +57,10 @@ pub(super) async fn metrics(
     if let Ok(ready) = app.ready() {
         observe(&app.metrics, ready);
     }
-    let text = app.metrics.text().map_err(|error| Problem::internal(error.to_string()))?;
+    let text = app
+        .metrics
+        .text_of(|stream| access.is_to(stream))
+        .map_err(|error| Problem::internal(error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }
 

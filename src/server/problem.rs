@@ -62,6 +62,23 @@ impl Problem {
         Self { retry_after_seconds: Some(seconds), ..self }
     }
 
+    /// It needs a token, or another one: 401. Who answers with it adds `WWW-Authenticate`.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", detail.into())
+    }
+
+    /// The token doesn't let its holder do that: 403.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail.into())
+    }
+
+    /// Too many requests in too short a time: 429.
+    pub fn too_fast(detail: impl Into<String>, again_in_seconds: u32) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self::new(status, "too-fast", "Too many requests", detail.into())
+            .retry_after(again_in_seconds)
+    }
+
     /// Nothing has that name or route: 404.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail.into())

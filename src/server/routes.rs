@@ -1,45 +1,100 @@
-//! Which path leads where.
+//! Which path leads where, and what it needs.
+//!
+//! A route can't be registered without saying what it needs of a token ([`Routes::at`]); without one only
+//! health is told, and where no tokens are configured nobody is asked for any.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use http::Method;
 
 use super::app::App;
+use super::auth::{self, Access, Guard, Need, Scope};
 use super::extract::InPath;
 use super::problem::Problem;
-use super::{csv_file, events, health, ingest, observe, streams, usage};
+use super::{cors, csv_file, events, health, ingest, observe, streams, usage};
+use crate::config::Origins;
+use crate::sinks::usage::STREAM as USAGE;
 
 /// All routes.
 pub(super) fn router(app: &Arc<App>) -> Router {
-    let mut router = Router::new()
-        .route(events::ONE_PATH, get(events::list).post(events::one))
-        .route(events::BATCH_PATH, post(events::batch))
-        .route("/events/{id}", get(events::event))
-        .route(ingest::USAGE_PATH, post(ingest::usage))
-        .route("/v1/streams", get(streams::list))
-        .route("/v1/streams/{stream}", post(into_named_stream))
-        .route("/v1/streams/{stream}/windows", get(streams::windows))
-        .route("/v1/streams/{stream}/windows/close", post(streams::close_window))
-        .route("/v1/streams/{stream}/windows/{file}", get(csv_file::download))
-        .route("/v1/customers/{id}/total_events", get(usage::one))
-        .route("/v1/customers//total_events", get(usage::of_empty_id))
-        .route("/v1/usage/totals", get(usage::all))
-        .route("/v1/usage", post(usage::batch))
-        .route("/v1/events/search", post(usage::search))
-        .route("/metrics", get(observe::metrics))
-        .route("/health", get(health::overall))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready));
+    let ingest = |stream: &str| Need::stream(Scope::Ingest, stream);
+    let read = |stream: &str| Need::stream(Scope::Read, stream);
+    let [ingest_named, read_named, admin_named] =
+        [Scope::Ingest, Scope::Read, Scope::Admin].map(Need::stream_in_path);
+    let read_any = Need::any(Scope::Read);
+    let mut routes = Routes::new(app.guard.clone())
+        .at(events::ONE_PATH, read(events::STREAM), get(events::list))
+        .at(events::ONE_PATH, ingest(events::STREAM), post(events::one))
+        .at(events::BATCH_PATH, ingest(events::STREAM), post(events::batch))
+        .at("/events/{id}", read(events::STREAM), get(events::event))
+        .at(ingest::USAGE_PATH, ingest(USAGE), post(ingest::usage))
+        .at("/v1/streams", read_any.clone(), get(streams::list))
+        .at("/v1/streams/{stream}", ingest_named, post(into_named_stream))
+        .at("/v1/streams/{stream}/windows", read_named.clone(), get(streams::windows))
+        .at("/v1/streams/{stream}/windows/close", admin_named, post(streams::close_window))
+        .at("/v1/streams/{stream}/windows/{file}", read_named, get(csv_file::download))
+        .at("/v1/customers/{id}/total_events", read(USAGE), get(usage::one))
+        .at("/v1/customers//total_events", read(USAGE), get(usage::of_empty_id))
+        .at("/v1/usage/totals", read(USAGE), get(usage::all))
+        .at("/v1/usage", read(USAGE), post(usage::batch))
+        .at("/v1/events/search", read(USAGE), post(usage::search))
+        .at("/metrics", read_any, get(observe::metrics))
+        .open("/health", get(health::overall))
+        .open("/health/live", get(health::live))
+        .open("/health/ready", get(health::ready));
     for stream in &app.streams {
         if let Some(path) = &stream.path {
-            router = router.route(path, own_path(&stream.name));
+            routes = routes.at(path, ingest(&stream.name), own_path(&stream.name));
         }
     }
-    router.fallback(no_route).method_not_allowed_fallback(wrong_method).with_state(app.clone())
+    let all = routes.into_router().with_state(app.clone());
+    match &app.cors {
+        Origins::None => all,
+        // Outermost, so that errors can be read, too, and a preflight needs no token.
+        origins => all.layer(from_fn_with_state(Arc::new(origins.clone()), cors::allow)),
+    }
+}
+
+/// Routes as they are registered.
+struct Routes {
+    guard: Option<Arc<Guard>>,
+    guarded: Router<Arc<App>>,
+    open: Router<Arc<App>>,
+}
+
+impl Routes {
+    fn new(guard: Option<Arc<Guard>>) -> Self {
+        Self { guard, guarded: Router::new(), open: Router::new() }
+    }
+
+    /// Methods of a path, for whoever has what they need.
+    fn at(self, path: &str, need: Need, methods: MethodRouter<Arc<App>>) -> Self {
+        let methods = match &self.guard {
+            Some(guard) => auth::authorised(methods, guard, need),
+            None => methods,
+        };
+        Self { guarded: self.guarded.route(path, methods), ..self }
+    }
+
+    /// Methods of a path, for everybody.
+    fn open(self, path: &str, methods: MethodRouter<Arc<App>>) -> Self {
+        Self { open: self.open.route(path, methods), ..self }
+    }
+
+    fn into_router(self) -> Router<Arc<App>> {
+        let guarded = self.guarded.fallback(no_route).method_not_allowed_fallback(wrong_method);
+        let guarded = match self.guard {
+            // Around the fallbacks, too: which routes there are is nobody's business.
+            Some(guard) => guarded.layer(from_fn_with_state(guard, auth::authenticate)),
+            None => guarded,
+        };
+        guarded.merge(self.open.method_not_allowed_fallback(wrong_method))
+    }
 }
 
 async fn into_named_stream(
@@ -59,13 +114,14 @@ fn own_path(stream: &str) -> MethodRouter<Arc<App>> {
     })
 }
 
-async fn no_route(State(app): State<Arc<App>>, request: Request) -> Response {
+async fn no_route(State(app): State<Arc<App>>, access: Access, request: Request) -> Response {
     let path = request.uri().path();
-    let paths = app.streams.iter().filter_map(|stream| stream.path.as_deref());
+    let own = app.streams.iter().filter(|stream| access.is_to(&stream.name));
+    let own = own.filter_map(|stream| stream.path.as_deref());
     let paths: Vec<_> =
         ["/v1/streams/STREAM", ingest::USAGE_PATH, events::ONE_PATH, events::BATCH_PATH]
             .into_iter()
-            .chain(paths)
+            .chain(own)
             .collect();
     Problem::not_found(format!(
         "there is nothing at `{}`; events go to {}",

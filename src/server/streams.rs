@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::app::App;
+use super::auth::Access;
 use super::events;
 use super::extract::{InPath, InQuery};
 use super::ingest;
@@ -59,9 +60,10 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// All streams, with their schemas.
-pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
-    let streams: Vec<_> = app.streams.iter().map(Shown::new).collect();
+/// The streams that whoever asks may see, with their schemas.
+pub(super) async fn list(State(app): State<Arc<App>>, access: Access) -> Response {
+    let streams = app.streams.iter().filter(|stream| access.is_to(&stream.name));
+    let streams: Vec<_> = streams.map(Shown::new).collect();
     Json(json!({ "streams": streams })).into_response()
 }
 

@@ -1,0 +1,110 @@
+//! Where requests pass: who sends it, before anything else; whether they may, on the route.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{FromRequestParts, RawPathParams, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use http::request::Parts;
+use http::{HeaderValue, header};
+use http_body::Body as _;
+
+use super::denial::Denial;
+use super::grant::{Grant, Need};
+use super::guard::Guard;
+use crate::server::app::App;
+use crate::server::problem::Problem;
+
+/// What a stream is called in the paths of routes.
+const STREAM_IN_PATH: &str = "stream";
+
+/// Lets requests with a good token through, with what it grants.
+pub(in crate::server) async fn authenticate(
+    State(guard): State<Arc<Guard>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match guard.admit(request.headers()) {
+        Ok(grant) => {
+            request.extensions_mut().insert(Granted(grant));
+            next.run(request).await
+        }
+        Err(denial) => refuse(&guard, denial, &request),
+    }
+}
+
+/// `methods`, for those only who have what they need. [`authenticate`] must be in front of them.
+pub(in crate::server) fn authorised(
+    methods: MethodRouter<Arc<App>>,
+    guard: &Arc<Guard>,
+    need: Need,
+) -> MethodRouter<Arc<App>> {
+    let gate = Arc::new(Gate { guard: Arc::clone(guard), need });
+    methods.route_layer(from_fn_with_state(gate, authorise))
+}
+
+/// What a route asks, and whom.
+struct Gate {
+    guard: Arc<Guard>,
+    need: Need,
+}
+
+async fn authorise(
+    State(gate): State<Arc<Gate>>,
+    path: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    // As the route itself will understand the path: percent-encoded names can't slip through.
+    let path = match path {
+        Ok(path) => path,
+        // What isn't even text names nothing.
+        Err(error) => return Problem::not_found(error.body_text()).into_response(),
+    };
+    let stream = path.iter().find(|(name, _)| *name == STREAM_IN_PATH).map(|(_, stream)| stream);
+    let granted = request.extensions().get::<Granted>().ok_or(Denial::Missing);
+    match granted.and_then(|Granted(grant)| gate.need.check(grant, stream)) {
+        Ok(()) => next.run(request).await,
+        Err(denial) => refuse(&gate.guard, denial, &request),
+    }
+}
+
+fn refuse(guard: &Guard, denial: Denial, request: &Request) -> Response {
+    guard.note(&denial);
+    let mut response = denial.into_response();
+    if !request.body().is_end_stream() {
+        // Nobody reads the body (A1), and it would be taken for the next request.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// What the token of a request grants.
+#[derive(Clone)]
+struct Granted(Arc<Grant>);
+
+/// What the sender of a request may see, for routes that show each what is theirs.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct Access(Option<Arc<Grant>>);
+
+impl Access {
+    /// Whether the stream is among it.
+    pub(in crate::server) fn is_to(&self, stream: &str) -> bool {
+        self.0.as_ref().is_none_or(|grant| grant.streams.contain(stream))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Access {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        match parts.extensions.get::<Granted>() {
+            Some(Granted(grant)) => Ok(Self(Some(Arc::clone(grant)))),
+            None if app.guard.is_none() => Ok(Self(None)),
+            // A route outside of the gate would show everybody everything.
+            None => Err(Problem::internal("a route that needs a token was registered without")),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `cors`: pages of other origins.
+
+use crate::harness::{Answer, Daemon};
+use crate::rig::{Rig, send};
+
+const PAGE: &str = "https://app.example.org";
+
+fn ask(daemon: &Daemon, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    daemon.send(method, path, headers, b"")
+}
+
+fn preflight(daemon: &Daemon, origin: &str) -> Answer {
+    let headers = [
+        ("origin", origin),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "authorization,content-type"),
+    ];
+    ask(daemon, "OPTIONS", "/v1/streams/user-events", &headers)
+}
+
+#[test]
+fn a_page_of_an_allowed_origin_may_send_and_read_and_no_other_may() {
+    let rig = Rig::new();
+    let token = rig.token("read", "*");
+    let daemon = rig.daemon(&["--cors", &format!("http://localhost:3000,{PAGE}")]);
+    let answer = preflight(&daemon, PAGE);
+    assert_eq!((answer.status, answer.body.len()), (204, 0), "it needs no token");
+    assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
+    assert!(answer.header("access-control-allow-methods").unwrap().contains("POST"));
+    let headers = answer.header("access-control-allow-headers").unwrap();
+    for needed in ["authorization", "content-type", "content-encoding", "idempotency-key"] {
+        assert!(headers.contains(needed), "{headers}");
+    }
+    assert_eq!(answer.header("vary"), Some("origin"));
+
+    let authorization = format!("Bearer {token}");
+    for (path, status) in [("/v1/streams", 200), ("/nowhere", 404), ("/metrics", 200)] {
+        let headers = [("origin", PAGE), ("authorization", &authorization)];
+        let answer = ask(&daemon, "GET", path, &headers);
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE), "{path}");
+        assert!(answer.header("access-control-expose-headers").unwrap().contains("retry-after"));
+    }
+    // An error can be read, too: a page must see that its token is wrong.
+    let answer = ask(&daemon, "GET", "/v1/streams", &[("origin", PAGE)]);
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
+
+    for other in ["https://example.org", "https://app.example.org.evil.example", "null"] {
+        let answer = preflight(&daemon, other);
+        assert_eq!(answer.status, 401, "{other}");
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        let answer = ask(&daemon, "GET", "/health", &[("origin", other)]);
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        assert_eq!(answer.header("vary"), Some("origin"), "a cache must not mix them up");
+    }
+    let plain = send(&daemon, &token, "GET", "/v1/streams", "");
+    assert_eq!(plain.header("access-control-allow-origin"), None);
+}
+
+#[test]
+fn a_star_is_every_origin_and_nothing_is_none() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start_with(data.path(), &["--cors", "*"]);
+    assert_eq!(preflight(&daemon, "null").header("access-control-allow-origin"), Some("*"));
+    daemon.stop();
+    let daemon = Daemon::start(data.path());
+    let answer = preflight(&daemon, PAGE);
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (405, None));
+    assert_eq!(answer.header("vary"), None);
+}
