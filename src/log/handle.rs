@@ -289,7 +289,8 @@ impl Log {
         &self.shared.options
     }
 
-    pub(super) fn arrival(&self) -> Timestamp {
+    /// The arrival time of a request that would begin now: the wall clock, but never backwards.
+    pub fn arrival(&self) -> Timestamp {
         self.shared.clock.now()
     }
 

@@ -50,6 +50,7 @@ mod position;
 mod prepare;
 mod queue;
 pub mod reader;
+mod receipt;
 mod recovery;
 pub mod repair;
 pub mod replayable;
@@ -82,7 +83,8 @@ pub use options::{
 pub use position::{Position, UnderWay};
 pub use prepare::Preparer;
 pub use queue::Permit;
-pub use reader::{Item, ReadError, Reader};
+pub use reader::{Item, ReadError, Reader, Reads};
+pub use receipt::Receipt;
 pub use recovery::TornTail;
 pub use request::{Committed, Key, Lines, Outcome, Request};
 pub use segments::{SegmentSpan, TrimPin, Trimmed};

@@ -12,7 +12,7 @@ use super::options::{REQUEST_IN_FLIGHT_BYTES_MAX, REQUEST_TAIL_BYTES_MAX};
 use super::queue::{Entry, Flow, Permit, Room};
 use super::space::SpaceState;
 use super::{AppendError, Log, Lsn, RequestId};
-use crate::stream::{Rows, StreamId};
+use crate::stream::{Rows, SchemaVersion, StreamId};
 use crate::time::Timestamp;
 
 /// Payloads at least this long bring their checksum along, computed on the sender's thread, and are
@@ -153,6 +153,11 @@ impl Request {
     /// Its seed.
     pub fn seed(&self) -> u64 {
         self.header.seed
+    }
+
+    /// The version of the schema that its lines are accepted under.
+    pub fn version(&self) -> SchemaVersion {
+        self.header.schema
     }
 
     /// Queues lines, more of which follow. Waits while too much of this request isn't durable yet.

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use super::open::{Held, Opened};
 use super::scan::LogDir;
 use super::{
-    AppendError, CloseReason, CloseRecord, Committed, Committer, Lines, Log, LogOptions, Lsn,
-    Outcome, Permit, Request,
+    AppendError, CloseReason, CloseRecord, Committed, Committer, Key, Lines, Log, LogOptions, Lsn,
+    Outcome, Permit, Receipt, Request,
 };
 use crate::disk::SimDisk;
 use crate::stream::{DecodeLimits, Decoder, FrameContext, Rows, Schema, StreamId, UnknownFields};
@@ -32,6 +32,26 @@ pub(super) struct Rig {
 pub(super) struct Upload {
     request: Request,
     lines: u64,
+}
+
+impl Upload {
+    /// What is remembered of it, if it commits `events` events with `key`; without its commit.
+    pub fn receipt(&self, key: &str, events: u64) -> Receipt {
+        Receipt {
+            fingerprint: fingerprint(key),
+            arrival: self.request.arrival(),
+            seed: self.request.seed(),
+            version: self.request.version(),
+            events,
+            rejected: 0,
+            commit: Lsn::ZERO,
+        }
+    }
+}
+
+/// The fingerprint that the rig gives to the body of a request with this key.
+fn fingerprint(key: &str) -> [u8; 32] {
+    std::array::from_fn(|index| key.as_bytes()[index % key.len()])
 }
 
 /// The options that tests start from: small segments, no seals unless asked for.
@@ -105,12 +125,34 @@ impl Rig {
     /// The last events; durable at the next step.
     pub fn commit(
         &self,
-        mut upload: Upload,
+        upload: Upload,
         n: u64,
         events: u64,
     ) -> impl Future<Output = Result<Committed, AppendError>> + use<> {
+        self.commit_as(upload, n, events, None)
+    }
+
+    /// The same, of a request with a key.
+    pub fn commit_keyed(
+        &self,
+        upload: Upload,
+        n: u64,
+        events: u64,
+        key: &str,
+    ) -> impl Future<Output = Result<Committed, AppendError>> + use<> {
+        let key = Key::new(Bytes::copy_from_slice(key.as_bytes()), fingerprint(key));
+        self.commit_as(upload, n, events, key)
+    }
+
+    fn commit_as(
+        &self,
+        mut upload: Upload,
+        n: u64,
+        events: u64,
+        key: Option<Key>,
+    ) -> impl Future<Output = Result<Committed, AppendError>> + use<> {
         let lines = self.lines(&mut upload, n, events);
-        let outcome = Outcome { events: upload.lines, ..Outcome::default() };
+        let outcome = Outcome { events: upload.lines, rejected: 0, key };
         let mut commit = Box::pin(upload.request.commit(lines, self.permit(), outcome));
         assert!(now(commit.as_mut()).is_none(), "nothing is acknowledged before it is durable");
         commit

@@ -25,6 +25,8 @@ pub(super) struct Handed {
     /// The sum of their arrival times.
     arrivals_nanos: i128,
     pub items: u32,
+    /// Requests that ended in it.
+    pub requests: u32,
     /// Of the newest request.
     pub arrival: Option<Timestamp>,
     /// Nothing more was durable.
@@ -41,6 +43,7 @@ impl Handed {
             events: 0,
             arrivals_nanos: 0,
             items: 0,
+            requests: 0,
             arrival: None,
             at_end: false,
             read_to,

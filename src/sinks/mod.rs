@@ -45,8 +45,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::log::reader::CommittedEvents;
-use crate::log::{CloseRecord, Control, Lsn, Position, RequestId};
+use crate::log::reader::{CommittedEvents, CommittedRequest};
+use crate::log::{CloseRecord, Control, Lsn, Position, Reads, RequestId};
 use crate::quarantine::QuarantineError;
 use crate::stream::{Rows, Schema, SchemaVersion};
 use crate::time::Timestamp;
@@ -58,6 +58,11 @@ pub trait Sink: Send + std::fmt::Debug {
 
     /// Applies a control frame of the stream; `position` is the one behind it.
     fn control(&mut self, control: &Control, position: &Position) -> Result<(), SinkError>;
+
+    /// A request is over: all of it has been handed over.
+    fn committed(&mut self, request: &CommittedRequest) -> Result<(), SinkError> {
+        self.reached(&request.position)
+    }
 
     /// Everything up to `position` has been handed over. Called at the end of each request and,
     /// now and then, when the log has moved on without anything for this stream.
@@ -123,6 +128,12 @@ pub trait OpenSink: Send + Sync + std::fmt::Debug {
 
     /// The stream it follows.
     fn stream(&self) -> &str;
+
+    /// What it needs of the stream's history. One that doesn't need events is no output of them: they
+    /// don't wait for it, and what became of them isn't told by it.
+    fn reads(&self) -> Reads {
+        Reads::Events
+    }
 
     /// Reads only what says where the sink stands: asked before the log opens, so that the log knows
     /// which addresses checkpoints hold. `None` when the sink has never run.

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use super::handed::Handed;
 use super::status::{Condition, PairStatus, Pass};
 use super::{Backoff, Events, FreezeAnswer, Mark, OpenSink, Sink, SinkError, Tally};
-use crate::log::{Item, Log, Lsn, Position, ReadError, Reader, SpaceState};
+use crate::log::{Item, Log, Lsn, Position, ReadError, Reader, Reads, SpaceState};
 use crate::metrics::{Metrics, RecoveryMetrics, SinkMetrics};
 use crate::stream::StreamId;
 use crate::time::Timestamp;
@@ -105,6 +105,7 @@ impl Runner {
         let (name, of) = (sink.name(), sink.stream());
         let mark = Mark { tally, ..Mark::first(durable) };
         let status = PairStatus::new(name, of.to_owned(), mark, log.event_count(stream));
+        let status = status.of_output(sink.reads() == Reads::Events);
         let recovery = metrics.recovery.clone();
         let metrics = metrics.sink(name, of);
         let idle_bytes = log.segment_bytes() / 2;
@@ -236,7 +237,7 @@ impl Runner {
             self.metrics.checkpoints.inc();
         }
         self.checkpointed(opened.sink.durable());
-        if handed.events > 0 {
+        if handed.requests > 0 || handed.events > 0 {
             self.backoff.reset();
         }
         let end = self.log.durable_end();
@@ -291,7 +292,8 @@ impl Runner {
                 }
                 Some(Item::Committed(request)) => {
                     handed.arrival = Some(request.arrival);
-                    sink.reached(&request.position)?;
+                    handed.requests += 1;
+                    sink.committed(&request)?;
                     if request.position.commit < self.log.opened_at() {
                         self.recovery.replayed_requests.inc();
                     }
@@ -314,8 +316,9 @@ impl Runner {
     fn open(&mut self) -> Result<Opened, SinkError> {
         let sink = self.sink.open(self.start, self.log.recovered_end())?;
         let durable = sink.durable();
-        let reader =
-            self.log.reader(self.stream, durable).map_err(|error| read_error(&self.log, &error))?;
+        let reader = self.log.reader(self.stream, durable);
+        let reader = reader.map_err(|error| read_error(&self.log, &error))?;
+        let reader = reader.reading(self.sink.reads());
         self.status.reopened(durable, sink.tally());
         Ok(Opened { sink, reader, close_asked: None })
     }

@@ -146,7 +146,8 @@ impl Sinks {
     /// How many events have come for a stream, and what became of them.
     pub fn figures_of(&self, stream: &str) -> StreamFigures {
         let pairs = self.pairs.iter().map(|(status, _)| status);
-        StreamFigures::of(pairs.filter(|it| it.stream() == stream).map(|it| it.figures()))
+        let outputs = pairs.filter(|it| it.is_output() && it.stream() == stream);
+        StreamFigures::of(outputs.map(|it| it.figures()))
     }
 
     /// The sums of all streams' figures.

@@ -19,6 +19,7 @@ use crate::time::Timestamp;
 pub struct PairStatus {
     sink: &'static str,
     stream: String,
+    is_output: bool,
     applied: watch::Sender<Lsn>,
     read_to: AtomicU64,
     restart: AtomicU64,
@@ -149,6 +150,7 @@ impl PairStatus {
         Self {
             sink,
             stream,
+            is_output: true,
             // Until it is open, nobody can be shown what it has applied.
             applied: watch::Sender::new(Lsn(0)),
             read_to: AtomicU64::new(durable.restart.0),
@@ -157,6 +159,17 @@ impl PairStatus {
             freeze_desk: FreezeDesk::default(),
             state: Mutex::new(state),
         }
+    }
+
+    /// The same, of a pair whose sink is an output of the stream's events, or isn't.
+    pub(super) fn of_output(self, is_output: bool) -> Self {
+        Self { is_output, ..self }
+    }
+
+    /// Whether the sink is an output of the stream's events, so that they aren't processed before it
+    /// has them.
+    pub fn is_output(&self) -> bool {
+        self.is_output
     }
 
     /// Which sink.

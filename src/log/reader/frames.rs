@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Reader;
 use super::ahead::EventsAt;
 use super::decode::{Job, Lines};
@@ -13,8 +15,8 @@ use super::drain::Drain;
 use super::pending::{FrameRef, OutOfOrder};
 use super::source::{Content, Frame};
 use super::versions::{Version, contradiction};
-use super::{CommittedRequest, Item, ReadError};
-use crate::log::frame::FrameKind;
+use super::{CommittedRequest, Item, ReadError, Reads};
+use crate::log::frame::{FrameHeader, FrameKind};
 use crate::log::walk::Step;
 use crate::log::{Control, Key, Lsn, RequestId, SchemaRecord, UnderWay};
 use crate::stream::{FrameContext, SchemaVersion};
@@ -23,6 +25,10 @@ use crate::time::Timestamp;
 impl Reader {
     /// Takes the next frame of the stream.
     pub(super) fn frame(&mut self, frame: Frame) -> Result<(), ReadError> {
+        if self.reads == Reads::KeyedCommits {
+            self.commit_alone(frame);
+            return Ok(());
+        }
         self.past_under_way(frame.lsn)?;
         match frame.header.kind {
             FrameKind::Lines => self.lines(frame),
@@ -43,6 +49,19 @@ impl Reader {
                 self.control(&frame, Control::CloseWindow(self.stream, record));
                 Ok(())
             }
+        }
+    }
+
+    /// Takes the commit of a request without a look at its lines.
+    fn commit_alone(&mut self, frame: Frame) {
+        let is_commit = frame.header.kind == FrameKind::Lines && frame.header.commit;
+        if !is_commit || frame.lsn <= self.tip.commit {
+            return;
+        }
+        self.tip.commit = frame.lsn;
+        self.tip.events = self.tip.events.saturating_add(frame.header.request_events);
+        if frame.header.key_bytes > 0 {
+            self.committed(&frame.header, frame.key, frame.next);
         }
     }
 
@@ -209,19 +228,25 @@ impl Reader {
         self.tip.commit = frame.lsn;
         self.tip.events = self.tip.events.saturating_add(frame.header.request_events);
         self.tip.under_way = None;
-        self.tip.restart = self.restart(frame.next);
-        self.told = frame.lsn;
-        let header = frame.header;
+        self.committed(&frame.header, frame.key, frame.next);
+        Ok(())
+    }
+
+    /// Yields the end of a request. The tip is at its commit.
+    fn committed(&mut self, header: &FrameHeader, key: Bytes, next: Lsn) {
+        self.tip.restart = self.restart(next);
+        self.told = self.tip.commit;
         let request = CommittedRequest {
             request: header.request,
             arrival: header.arrival,
+            seed: header.seed,
+            version: header.schema,
             events: header.request_events,
             rejected: header.request_rejected,
-            key: Key::new(frame.key, header.fingerprint),
+            key: Key::new(key, header.fingerprint),
             position: self.tip,
         };
         self.ahead.push(Item::Committed(request), self.tip);
-        Ok(())
     }
 
     /// Hands over the events of one frame that aren't done.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::log::{Control, Key, Lsn, Position, RequestId};
+use crate::log::{Control, Key, Lsn, Position, Receipt, RequestId};
 use crate::stream::{Rows, Schema, SchemaVersion};
 use crate::time::Timestamp;
 
@@ -61,6 +61,10 @@ pub struct CommittedRequest {
     pub request: RequestId,
     /// When it arrived.
     pub arrival: Timestamp,
+    /// Its seed.
+    pub seed: u64,
+    /// The version of the schema that its lines were accepted under.
+    pub version: SchemaVersion,
     /// Its events, also those that were yielded to an earlier reader.
     pub events: u64,
     /// Its lines that went to quarantine.
@@ -69,4 +73,19 @@ pub struct CommittedRequest {
     pub key: Option<Key>,
     /// The position behind it; `position.commit` is its commit frame.
     pub position: Position,
+}
+
+impl CommittedRequest {
+    /// What answers a repeat of it, if it has a key.
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.key.as_ref().map(|key| Receipt {
+            fingerprint: *key.fingerprint(),
+            arrival: self.arrival,
+            seed: self.seed,
+            version: self.version,
+            events: self.events,
+            rejected: self.rejected,
+            commit: self.position.commit,
+        })
+    }
 }

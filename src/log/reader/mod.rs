@@ -24,6 +24,11 @@
 //! A reader that begins with a request under way knows from the position that it is committed. It
 //! yields the request's frames as it passes them, and never looks ahead for the commit frame.
 //!
+//! # Less than everything
+//!
+//! A sink may need the commits alone ([`Reads::KeyedCommits`]). Then no line is decoded, nothing is
+//! held of what isn't committed, and a request whose beginning is trimmed is none the worse for it.
+//!
 //! # Order of trust
 //!
 //! Batches are verified when they are scanned. A frame that is read again is verified by the
@@ -37,6 +42,8 @@ mod error;
 mod fetch;
 mod frames;
 mod item;
+#[cfg(test)]
+mod keyed_tests;
 mod pending;
 mod source;
 #[cfg(test)]
@@ -58,6 +65,16 @@ use super::segment::SEGMENT_HEADER_BYTES;
 use super::{Lsn, Position};
 use crate::stream::StreamId;
 
+/// What a reader yields of a stream's history.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Reads {
+    /// All of it.
+    #[default]
+    Events,
+    /// The commits of requests with an idempotency key, and [`Item::Passed`].
+    KeyedCommits,
+}
+
 /// After so much of the log without an item, [`Item::Passed`] says where the reader is.
 const PASSED_BYTES: u64 = 4 << 20;
 
@@ -68,6 +85,7 @@ const PASSED_BYTES: u64 = 4 << 20;
 pub struct Reader {
     source: Source,
     stream: StreamId,
+    reads: Reads,
     /// Where reading began.
     begin: Lsn,
     /// Whether requests may have begun before that: a sink without a history begins anywhere, and so
@@ -118,6 +136,7 @@ impl Reader {
             fetch: Fetch::new(source.dir().clone()),
             source,
             stream,
+            reads: Reads::default(),
             begin,
             begins_anywhere: is_oldest || from.restart == from.commit,
             told: begin,
@@ -132,6 +151,12 @@ impl Reader {
             gap: false,
             failure: Failure::None,
         })
+    }
+
+    /// The same reader, of the part of the history that `reads` names.
+    #[must_use]
+    pub fn reading(self, reads: Reads) -> Self {
+        Self { reads, ..self }
     }
 
     /// The next item, or `None` if all that is durable is read. Never waits for more to be written.
