@@ -11,6 +11,7 @@ use super::data::DataDir;
 use crate::config::Size;
 use crate::log::verify::{Verified, verify};
 use crate::quarantine::Quarantine;
+use crate::sinks::lsm::StoreError;
 use crate::sinks::table::{self, sql};
 use crate::sinks::{usage, windows};
 
@@ -159,7 +160,7 @@ fn usage(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<
             report.out,
             "usage: {customers} customers, {events} events, {ids} transaction ids"
         )?,
-        Err(error @ usage::UsageError::Locked { .. }) => {
+        Err(error @ usage::UsageError::Store(StoreError::Locked { .. })) => {
             let note = format!("{error}: not read; stop windrow to have it verified");
             report.found("note", note, false)?;
         }

@@ -1,22 +1,17 @@
 //! A copy of the store, for backups: every row of one snapshot, in a fresh store.
-//!
-//! The files of a tree that is open change behind its back, while tables are written and merged. A
-//! snapshot doesn't: it holds the rows of whole batches, the state among them, so that the copy stands
-//! exactly where that state says (F1).
+//! It stands exactly where its state says (F1).
 
 use std::path::Path;
 use std::sync::Arc;
 
-use fjall::{Keyspace, Readable as _, Snapshot};
+use fjall::Snapshot;
 
 use super::DIR;
 use super::error::UsageError;
 use super::store::Store;
 use crate::disk::{Copier, CopyError};
 use crate::sinks::Frozen;
-
-/// Rows after which the copier looks whether it should stop, and whether there is room.
-const LOOK_ROWS: usize = 1 << 16;
+use crate::sinks::lsm::pour;
 
 /// The store as it was at one moment.
 pub(super) struct FrozenStore {
@@ -43,7 +38,7 @@ impl Frozen for FrozenStore {
         let to = copier.target().join(DIR);
         let failed = |error: UsageError| CopyError::Other(error.to_string());
         copier.directory(&to)?;
-        let copy = Store::open(&to, &Arc::default()).map_err(failed)?;
+        let copy = Store::open(&to, &Arc::default()).map_err(|error| failed(error.into()))?;
         let pairs = [
             (&store.names, &copy.names),
             (&store.ids, &copy.ids),
@@ -76,37 +71,4 @@ pub fn copy(from: &Path, copier: &mut Copier) -> Result<(), CopyError> {
     let store = Store::open(from, &Arc::default());
     let store = store.map_err(|error| CopyError::Other(error.to_string()))?;
     Box::new(FrozenStore::of(&Arc::new(store))).write(copier).map(drop)
-}
-
-/// Puts all rows of a keyspace into an empty one, as tables, without the copy's own log.
-fn pour(
-    snapshot: &Snapshot,
-    from: &Keyspace,
-    into: &Keyspace,
-    to: &Path,
-    copier: &Copier,
-) -> Result<(), CopyError> {
-    if snapshot.is_empty(from).map_err(|error| told(error, to, copier))? {
-        return Ok(());
-    }
-    let mut tables = into.start_ingestion().map_err(|error| told(error, to, copier))?;
-    for (index, row) in snapshot.iter(from).enumerate() {
-        if index % LOOK_ROWS == 0 {
-            copier.go_on()?;
-            copier.room_for(0)?;
-        }
-        let (key, value) = row.into_inner().map_err(|error| told(error, to, copier))?;
-        tables.write(key, value).map_err(|error| told(error, to, copier))?;
-    }
-    tables.finish().map_err(|error| told(error, to, copier))
-}
-
-/// What the tree said, with a full disk told apart.
-fn told(error: fjall::Error, to: &Path, copier: &Copier) -> CopyError {
-    match error {
-        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => {
-            copier.failed("copying the store to", to, error)
-        }
-        other => CopyError::Other(format!("copying the store to {}: {other}", to.display())),
-    }
 }

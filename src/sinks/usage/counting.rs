@@ -16,6 +16,7 @@ use super::state::State;
 use super::store::Store;
 use super::sweep::day_of;
 use super::totals::HOUR_NANOS;
+use crate::sinks::lsm::StoreError;
 
 /// Makes rows of events, and knows the numbers of those customers and types that came lately.
 #[derive(Debug, Default)]
@@ -81,9 +82,10 @@ impl Counting {
         let event_type = Naming { store, known: &mut self.event_types, kind: Kind::EventType }
             .number(event.kind, &mut newest_type, batch)?;
         // There can't be more types than events, and a log of 2^32 of them would have to be kept whole.
-        state.event_types = u32::try_from(newest_type).map_err(|_| UsageError::Failed {
+        state.event_types = u32::try_from(newest_type).map_err(|_| StoreError::Failed {
             path: store.path().to_owned(),
             reason: "there are more than 2^32 event types".to_owned(),
+            out_of_space: false,
         })?;
         Ok(Numbers { customer, event_type: event_type as u32 })
     }

@@ -12,13 +12,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::UsageError;
 use super::reader::UsageReader;
 use super::sink::UsageSink;
 use super::slot::Slot;
 use super::state::State;
 use super::store::Store;
-use super::sweep::Horizon;
 use super::{DIR, NAME};
 use crate::disk::Disk;
 use crate::disk::aside::set_aside;
@@ -27,6 +25,7 @@ use crate::log::scan::LogDir;
 use crate::log::walk::SegmentFile;
 use crate::log::{Lsn, Position, ReadError};
 use crate::metrics::UsageMetrics;
+use crate::sinks::lsm::{Horizon, StoreError};
 use crate::sinks::{Mark, OpenSink, Sink, SinkError, StartFile};
 
 /// Between the store's name and its number, once it is set aside.
@@ -79,7 +78,7 @@ impl Usage {
             None => self.opened()?,
         };
         let state = match store.state() {
-            Err(error @ UsageError::Damaged { .. }) => {
+            Err(error) if error.damage().is_some() => {
                 self.slot.report(&error);
                 drop(store);
                 let store = self.opened()?;
@@ -98,7 +97,7 @@ impl Usage {
             self.set_aside(&damage)?;
         }
         let opened = match Store::open(&path, &self.horizon) {
-            Err(UsageError::Damaged { reason, .. }) => {
+            Err(StoreError::Damaged { reason, .. }) => {
                 self.set_aside(&reason)?;
                 Store::open(&path, &self.horizon)
             }

@@ -14,9 +14,10 @@ use super::sift::sift;
 use super::slot::Slot;
 use super::state::State;
 use super::store::Store;
-use super::sweep::{Horizon, Sweep, due};
+use super::sweep::{IdSweep, THREAD, due};
 use crate::log::{Control, Position};
 use crate::metrics::UsageMetrics;
+use crate::sinks::lsm::{Horizon, Sweep};
 use crate::sinks::{Events, Frozen, Mark, Sink, SinkError, Tally};
 use crate::stream::SchemaVersion;
 
@@ -33,7 +34,7 @@ pub(super) struct UsageSink {
     position: Position,
     dedupe: Duration,
     horizon: Arc<Horizon>,
-    sweep: Option<Sweep>,
+    sweep: Option<IdSweep>,
     metrics: UsageMetrics,
 }
 
@@ -102,7 +103,7 @@ impl UsageSink {
     /// Begins to remove expired ids where that pays, and takes note when it is done.
     fn see_to_expired(&mut self) {
         if let Some(sweep) = &self.sweep {
-            let Some(went_well) = sweep.outcome() else { return };
+            let Some(went_well) = sweep.sweep.outcome() else { return };
             if went_well {
                 self.state.ids = self.state.ids.split_off(&sweep.first_kept);
             }
@@ -110,8 +111,8 @@ impl UsageSink {
             return;
         }
         if let Some(first_kept) = due(&self.state, self.dedupe) {
-            match Sweep::begin(&self.store, first_kept) {
-                Ok(sweep) => self.sweep = Some(sweep),
+            match Sweep::begin(THREAD, Arc::clone(&self.store), Store::sweep) {
+                Ok(sweep) => self.sweep = Some(IdSweep { first_kept, sweep }),
                 Err(error) => tracing::warn!(%error, "expired transaction ids stay for now"),
             }
         }

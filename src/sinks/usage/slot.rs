@@ -71,9 +71,9 @@ impl Slot {
 
     /// Notes damage. The store stays readable, for what is whole, until the sink sees to it.
     pub(super) fn report(&self, error: &UsageError) {
-        if let UsageError::Damaged { reason, .. } = error {
+        if let Some(reason) = error.damage() {
             let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
-            damage.get_or_insert_with(|| reason.clone());
+            damage.get_or_insert_with(|| reason.to_owned());
         }
     }
 

@@ -1,101 +1,83 @@
-//! The store itself: an LSM tree in a directory, and its rows.
+//! The store itself: a tree in a directory, and its rows.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use fjall::compaction::filter::Factory;
-use fjall::{
-    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Snapshot,
-};
+use fjall::{Keyspace, OwnedWriteBatch, Readable, Snapshot};
 
 use super::error::UsageError;
+use super::ids::Seen;
 use super::names::{Kind, name_key, number_in, number_key};
 use super::state::State;
-use super::sweep::{Forgetting, Horizon};
+use super::sweep::FORGET;
+use crate::sinks::lsm::{Forgetting, Horizon, StoreError, Tree};
 
 /// The row that holds the [`State`].
 const STATE: &[u8] = b"state";
 /// Blocks of the tree that stay in memory.
 const CACHE_BYTES: u64 = 32 << 20;
 /// What isn't in the tree's tables yet, of the ids. Small, so that most of it stays in the processor's
-/// cache while ids are looked up, and because of each keyspace up to five of them may be in memory,
-/// while tables are written.
+/// cache while ids are looked up.
 const IDS_MEMTABLE_BYTES: u64 = 8 << 20;
 /// The same of the other keyspaces that grow with events.
 const MEMTABLE_BYTES: u64 = 4 << 20;
-/// The same of those that grow with customers.
+/// The same of the one that grows with customers.
 const SMALL_MEMTABLE_BYTES: u64 = 1 << 20;
-/// The tree's own log: what has to be read again when it is opened.
-const JOURNAL_BYTES_MAX: u64 = 64 << 20;
-/// Threads that write tables and merge them. Of two, fjall 3.1 keeps the first for writing; while the
-/// other merges, it takes the order to merge from the queue and puts it back, over and over, which costs
-/// a core.
-const THREADS: usize = 1;
 
 /// An open store.
 pub(super) struct Store {
-    path: PathBuf,
-    db: Database,
+    tree: Tree,
     pub names: Keyspace,
     pub ids: Keyspace,
     pub days: Keyspace,
     pub moments: Keyspace,
-    meta: Keyspace,
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+        out.debug_struct("Store").field("tree", &self.tree).finish_non_exhaustive()
     }
 }
 
 impl Store {
     /// Opens the store in `path`, or makes one. Ids that `horizon` says are expired go when they are met.
-    pub(super) fn open(path: &Path, horizon: &Arc<Horizon>) -> Result<Self, UsageError> {
-        let damaged = |error| UsageError::of(path, &error);
+    pub(super) fn open(path: &Path, horizon: &Arc<Horizon>) -> Result<Self, StoreError> {
         let horizon = Arc::clone(horizon);
-        let db = Database::builder(path)
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES_MAX)
-            .worker_threads(THREADS)
-            .with_compaction_filter_factories(Arc::new(move |keyspace| {
-                let forget = || Arc::new(Forgetting(Arc::clone(&horizon))) as Arc<dyn Factory>;
-                (keyspace == IDS).then(forget)
-            }))
-            .open()
-            .map_err(damaged)?;
-        let keyspace = |name: &str, memtable_bytes| {
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
-            db.keyspace(name, options).map_err(damaged)
-        };
+        let tree = Tree::open(path, CACHE_BYTES, move |keyspace| {
+            let forgetting = || Forgetting {
+                name: FORGET,
+                horizon: Arc::clone(&horizon),
+                arrival: |row| Seen::decode(row).map(|seen| seen.arrival),
+            };
+            (keyspace == IDS).then(|| Arc::new(forgetting()) as Arc<dyn Factory>)
+        })?;
         Ok(Self {
-            path: path.to_owned(),
-            names: keyspace("names", SMALL_MEMTABLE_BYTES)?,
-            ids: keyspace(IDS, IDS_MEMTABLE_BYTES)?,
-            days: keyspace("days", MEMTABLE_BYTES)?,
-            moments: keyspace("moments", MEMTABLE_BYTES)?,
-            meta: keyspace("meta", SMALL_MEMTABLE_BYTES)?,
-            db,
+            names: tree.keyspace("names", SMALL_MEMTABLE_BYTES)?,
+            ids: tree.keyspace(IDS, IDS_MEMTABLE_BYTES)?,
+            days: tree.keyspace("days", MEMTABLE_BYTES)?,
+            moments: tree.keyspace("moments", MEMTABLE_BYTES)?,
+            tree,
         })
     }
 
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.tree.path()
     }
 
     /// What it says about itself. `None` if it is new.
     pub(super) fn state(&self) -> Result<Option<State>, UsageError> {
-        self.state_in(&self.db.snapshot())
+        self.state_in(&self.snapshot())
     }
 
     /// The same, as it was when the snapshot was taken.
     pub(super) fn state_in(&self, snapshot: &Snapshot) -> Result<Option<State>, UsageError> {
-        match snapshot.get(&self.meta, STATE).map_err(|error| self.error(&error))? {
-            Some(row) => State::decode(&row).map(Some).ok_or_else(|| self.bad_row("meta")),
+        match self.tree.state_in(snapshot, STATE)? {
+            Some(row) => Ok(Some(State::decode(&row).ok_or_else(|| self.tree.bad_state())?)),
             // Rows without a state are what is left of a store, not a new one.
-            None if self.has_rows(snapshot)? => Err(self.bad_row("meta")),
+            None if self.has_rows(snapshot)? => Err(self.tree.bad_state().into()),
             None => Ok(None),
         }
     }
@@ -111,29 +93,22 @@ impl Store {
 
     /// Begins a batch of rows.
     pub(super) fn batch(&self, rows: usize) -> OwnedWriteBatch {
-        OwnedWriteBatch::with_capacity(self.db.clone(), rows)
+        self.tree.batch(rows)
     }
 
     /// Makes a batch and the state that belongs to it durable, in one step.
-    ///
-    /// The journal is synced before the rows enter the tree's memory, from where they may go into tables
-    /// at any time. A batch that is synced later could lose its state in a crash and keep its ids.
-    pub(super) fn commit(
-        &self,
-        mut batch: OwnedWriteBatch,
-        state: &State,
-    ) -> Result<(), UsageError> {
-        let row = state.encode().map_err(|error| UsageError::Failed {
-            path: self.path.clone(),
+    pub(super) fn commit(&self, batch: OwnedWriteBatch, state: &State) -> Result<(), UsageError> {
+        let row = state.encode().map_err(|error| StoreError::Failed {
+            path: self.path().to_owned(),
             reason: error.to_string(),
+            out_of_space: false,
         })?;
-        batch.insert(&self.meta, STATE, row);
-        batch.durability(Some(PersistMode::SyncData)).commit().map_err(|error| self.error(&error))
+        Ok(self.tree.commit(batch, STATE, row)?)
     }
 
     /// All rows as they are now, whatever is committed meanwhile.
     pub(super) fn snapshot(&self) -> Snapshot {
-        self.db.snapshot()
+        self.tree.snapshot()
     }
 
     /// The number of a name.
@@ -181,16 +156,16 @@ impl Store {
     }
 
     pub(super) fn error(&self, error: &fjall::Error) -> UsageError {
-        UsageError::of(&self.path, error)
+        self.tree.error(error).into()
     }
 
     pub(super) fn bad_row(&self, keyspace: &str) -> UsageError {
-        UsageError::row(&self.path, keyspace)
+        self.tree.bad_row(keyspace).into()
     }
 
     /// Rewrites the ids without those that are expired. Takes as long as reading all of them.
-    pub(super) fn sweep(&self) -> Result<(), UsageError> {
-        self.ids.major_compact().map_err(|error| self.error(&error))
+    pub(super) fn sweep(&self) -> Result<(), StoreError> {
+        self.ids.major_compact().map_err(|error| self.tree.error(&error))
     }
 }
 

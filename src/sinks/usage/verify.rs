@@ -11,6 +11,7 @@ use super::ids::Seen;
 use super::moments;
 use super::store::{IDS, Store};
 use crate::log::Position;
+use crate::sinks::lsm::StoreError;
 
 /// What reading a whole store has found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -27,7 +28,7 @@ pub struct Verified {
 /// the same. `None` if there is no store. No daemon may have it open.
 ///
 /// # Errors
-/// [`UsageError::Locked`] if a daemon has it open, [`UsageError::Damaged`] with what is wrong.
+/// [`StoreError::Locked`] if a daemon has it open, [`StoreError::Damaged`] with what is wrong.
 pub fn verify(path: &Path) -> Result<Option<Verified>, UsageError> {
     if !path.is_dir() {
         return Ok(None);
@@ -65,13 +66,11 @@ pub fn verify(path: &Path) -> Result<Option<Verified>, UsageError> {
     // Each event stands in the row of its type, and in that of all of them.
     verified.events /= 2;
     if moments != verified.events {
-        return Err(UsageError::Damaged {
+        let counted = verified.events;
+        return Err(UsageError::Store(StoreError::Damaged {
             path: path.to_owned(),
-            reason: format!(
-                "it counts {} events and has the moments of {moments}",
-                verified.events
-            ),
-        });
+            reason: format!("it counts {counted} events and has the moments of {moments}"),
+        }));
     }
     Ok(Some(verified))
 }

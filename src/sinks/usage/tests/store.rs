@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::rig::{Rig, at, line};
 use crate::log::{Lsn, Position};
 use crate::sinks::OpenSink;
+use crate::sinks::lsm::StoreError;
 use crate::sinks::usage::{UsageError, verify};
 
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -30,7 +31,7 @@ fn filled() -> Rig {
 fn a_store_is_verified_as_a_whole_and_only_when_nobody_has_it_open() {
     let rig = filled();
     let path = rig.dir.path().join("usage");
-    assert!(matches!(verify(&path), Err(UsageError::Locked { .. })));
+    assert!(matches!(verify(&path), Err(UsageError::Store(StoreError::Locked { .. }))));
     let dir = rig.closed();
     let verified = verify(&path).unwrap().unwrap();
     assert_eq!((verified.customers, verified.events, verified.ids), (7, 5000, 5000));
