@@ -51,7 +51,7 @@ struct New {
     #[command(flatten)]
     which: Which,
     /// What its holder may do, with commas between: ingest (send), read (also /metrics), admin (close
-    /// windows, back up). None contains another
+    /// windows and the like). None contains another
     #[arg(long)]
     scopes: Scopes,
     /// The streams that it is for, with commas between; for all, also later ones, if not given
@@ -113,7 +113,8 @@ fn list(ls: &Ls, sources: Sources, out: &mut impl Write) -> anyhow::Result<()> {
     }
     for Grant { id, name, scopes, streams, created, .. } in &grants {
         let created = created.as_deref().unwrap_or("-");
-        let name = name.as_deref().unwrap_or("-");
+        // Somebody may have written it into the file by hand, with whatever a terminal obeys.
+        let name = name.as_deref().unwrap_or("-").escape_debug();
         writeln!(out, "{id}  {created:30}  {:17}  {streams}  {name}", scopes.to_string())?;
     }
     Ok(())

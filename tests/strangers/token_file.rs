@@ -68,7 +68,11 @@ fn what_makes_no_token_is_told_in_one_sentence() {
         (2, "give one with --file", vec!["new", "--scopes", "read"]),
         (2, "there is no file of tokens", vec!["ls", "--file", path]),
         (2, "there is no file of tokens", vec!["revoke", "--file", path, "a"]),
-        (2, "none/tokens", vec!["new", "--scopes", "read", "--file", missing.to_str().unwrap()]),
+        (
+            2,
+            "none/tokens can't be made: there is no such directory",
+            vec!["new", "--scopes", "read", "--file", missing.to_str().unwrap()],
+        ),
     ] {
         let output = windrow().arg("token").args(&args).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();

@@ -58,7 +58,8 @@ const CHUNK_BYTES_MAX: u64 = 256 << 20;
 #[derive(Args, Debug)]
 #[command(
     after_help = "CSV (with a header or without) and NDJSON, plain, gzip or zstd. Safe to interrupt and \
-        to repeat: rows of `usage` that are there already aren't counted again.\n\n\
+        to repeat: rows of `usage` that are there already aren't counted again. Where the daemon has \
+        tokens, --token needs the scopes `ingest` and `read`.\n\n\
         Example:\n  windrow import --stream usage events.csv more.ndjson.gz"
 )]
 pub struct Arguments {

@@ -87,13 +87,13 @@ struct Locked {
 impl Locked {
     fn open(path: &Path, make: bool) -> Result<Self, TokenFileError> {
         loop {
-            let file = match OpenOptions::new().read(true).write(true).open(path) {
-                Err(error) if make && error.kind() == io::ErrorKind::NotFound => {
-                    OpenOptions::new().read(true).write(true).create(true).mode(MODE).open(path)
+            let file = OpenOptions::new().read(true).write(true).create(make).mode(MODE).open(path);
+            let file = file.map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound if make => {
+                    TokenFileError::NoDirectory { path: path.to_owned() }
                 }
-                other => other,
-            };
-            let file = file.map_err(TokenFileError::io("opening", path))?;
+                _ => TokenFileError::io("opening", path)(error),
+            })?;
             file.lock().map_err(TokenFileError::io("locking", path))?;
             let path = path.canonicalize().map_err(TokenFileError::io("opening", path))?;
             if is_at(&file, &path).map_err(TokenFileError::io("opening", &path))? {

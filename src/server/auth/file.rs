@@ -26,6 +26,12 @@ pub enum TokenFileError {
         /// Where.
         path: PathBuf,
     },
+    /// There is no directory to make it in.
+    #[error("the file of tokens {} can't be made: there is no such directory", path.display())]
+    NoDirectory {
+        /// Where.
+        path: PathBuf,
+    },
     /// It can't be read or changed.
     #[error("{doing} the file of tokens {}: {source}", path.display())]
     Io {
@@ -172,9 +178,26 @@ fn grant(line: &str) -> Result<Option<Grant>, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ID: &str = "0123456789ab";
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_a_file_it_is_kept_to_the_letter_or_refused(
+            lines in prop::collection::vec(
+                prop_oneof![".*", "# .*", Just(line(ID)), "[0-9a-f]{12}".prop_map(|id| line(&id))],
+                0..6,
+            )
+        ) {
+            let text: String = lines.iter().map(|line| line.replace(['\r', '\n'], "") + "\n").collect();
+            if let Ok(file) = parse(&text) {
+                prop_assert_eq!(file.text(), text);
+            }
+        }
+    }
 
     fn line(id: &str) -> String {
         format!(r#"{{"id":"{id}","scopes":["read"],"sha256":"{}"}}"#, "0f".repeat(32))

@@ -8,7 +8,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http::request::Parts;
-use http::{HeaderValue, header};
+use http::{HeaderValue, Version, header};
 use http_body::Body as _;
 
 use super::denial::Denial;
@@ -74,8 +74,8 @@ async fn authorise(
 fn refuse(guard: &Guard, denial: Denial, request: &Request) -> Response {
     guard.note(&denial);
     let mut response = denial.into_response();
-    if !request.body().is_end_stream() {
-        // Nobody reads the body (A1), and it would be taken for the next request.
+    if !request.body().is_end_stream() && request.version() < Version::HTTP_2 {
+        // Nobody reads the body (A1), and over one connection it stands in front of the next request.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -102,8 +102,9 @@ impl Guard {
     /// What the sender of a request with these headers may do.
     pub(super) fn admit(&self, headers: &HeaderMap) -> Result<Arc<Grant>, Denial> {
         let token = token(headers)?;
+        let id = TokenId::of_token(token).ok_or(Denial::Unknown)?;
         let in_force = self.in_force();
-        let known = TokenId::of_token(token).and_then(|id| in_force.get(&id));
+        let known = in_force.get(&id);
         // A token whose id nobody knows takes as long as one with a wrong secret.
         let expected = known.map_or(&TokenDigest::OF_NOBODY, |held| &held.grant.sha256);
         let is_right = TokenDigest::of(token).is(expected);
