@@ -15,10 +15,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use page::{Page, Segment};
 use windrow::disk::RealDisk;
+use windrow::log::rejected::{LineForm, RejectedLines};
 use windrow::log::{
     CloseReason, CloseRecord, Committer, Key, Lines, Log, LogOptions, Opened, Outcome, Request,
 };
-use windrow::stream::{Schema, StreamId};
+use windrow::stream::{BadLine, LineError, Schema, StreamId};
 
 /// A log whose batches are made one by one.
 struct Writer {
@@ -213,6 +214,51 @@ fn a_log_of_several_segments_reads_as_the_page_says() {
     let segments = segments(&page, dir.path());
     assert!(segments.len() >= 6, "three openings, and segments that were filled");
     assert_eq!(page.history(&segments, 1), expected);
+}
+
+#[test]
+fn rejected_lines_stand_beside_the_events_as_the_page_says() {
+    let (page, dir) = (Page::read(), tempfile::tempdir().unwrap());
+    let mut writer = Writer::open(dir.path());
+    let mut request = writer.log.begin(writer.stream);
+    let mut rejected = RejectedLines::default();
+    let bad = [
+        (2, BadLine::NotUtf8, None, LineForm::Line, &b""[..], &b"\xff\r"[..]),
+        (4, BadLine::BadValue, Some("order"), LineForm::Csv, b"at,order", b"2024-07-01,x"),
+        (5, BadLine::Missing, Some("at"), LineForm::CloudEvent, b"", b"{}"),
+    ];
+    for (line, reason, field, form, header, raw) in bad {
+        let field = field.map(str::to_owned);
+        let (expected, found) = ("this".to_owned(), "that".to_owned());
+        let error = LineError { line, reason, field, expected, found };
+        rejected.push(&error, form, header, raw).unwrap();
+    }
+    writer.write(&mut request, Lines::rejected(rejected, 0));
+    let outcome = Outcome { events: 2, rejected: 3, key: None };
+    writer.commit(request, orders(1, 2, 0).1, outcome);
+    let segments = segments(&page, dir.path());
+    let frames: Vec<_> = segments[0].batches.iter().flat_map(|batch| &batch.frames).collect();
+    let [_schema, rejected, events] = frames[..] else { panic!("{frames:?}") };
+    assert_eq!(rejected.header.int("format"), page.value("Line formats", "rejected"));
+    assert_eq!(events.header.int("format"), page.value("Line formats", "ndjson"));
+    assert_eq!((rejected.header.int("events"), rejected.header.int("first line")), (0, 2));
+    assert_eq!(events.header.int("request rejected"), 3);
+    let faults = ["not_utf8", "bad_value", "missing"].map(|name| page.value("Faults", name));
+    let forms = ["line", "csv", "cloud_event"].map(|name| page.value("Line forms", name));
+    let read = page.rejected(&rejected.payload);
+    assert_eq!(read.len(), 3);
+    for (index, ((fields, texts), (line, _, field, _, header, raw))) in
+        read.iter().zip(bad).enumerate()
+    {
+        let numbers = (fields.int("line"), fields.int("fault"), fields.int("form"));
+        assert_eq!(numbers, (line, faults[index], forms[index]));
+        let field = field.unwrap_or_default().as_bytes();
+        assert_eq!(
+            texts.each_ref().map(Vec::as_slice),
+            [field, b"expected this, found that", header, raw]
+        );
+    }
+    assert_eq!(page.history(&segments, 1).len(), 1);
 }
 
 #[test]

@@ -98,10 +98,12 @@ fn log(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<()
             ))?;
         }
     }
-    let Verified { segments, batches, requests, events, bytes, .. } = verified;
+    let Verified { segments, batches, requests, events, rejected, bytes, .. } = verified;
+    let rejected =
+        if rejected > 0 { format!(", {rejected} rejected lines") } else { String::new() };
     writeln!(
         report.out,
-        "log: {segments} segments, {batches} batches, {requests} requests, {events} events, {} read",
+        "log: {segments} segments, {batches} batches, {requests} requests, {events} events{rejected}, {} read",
         Size(bytes).rounded()
     )?;
     Ok(())

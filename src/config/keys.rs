@@ -56,6 +56,12 @@ pub const KEYS: &[Key] = &[
     key("table.timeout", "DURATION", Some("30s"), "How long connecting or one statement may take"),
     key("table.process_timeout", "DURATION", Some("5s"), "How long processing one event may take"),
     key("usage.dedupe", "DURATION", Some("34d"), "How long a transaction_id is remembered"),
+    key(
+        "quarantine.max",
+        "SIZE",
+        Some("1GiB"),
+        "Bad lines kept of one stream; past it, requests with bad lines are refused",
+    ),
     key("idempotency.keep", "DURATION", Some("24h"), "How long an Idempotency-Key is remembered"),
     key(
         "tokens",

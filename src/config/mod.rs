@@ -74,6 +74,8 @@ pub struct Config {
     pub table: TableConfig,
     /// How long the usage sink remembers a `transaction_id`, in arrival time.
     pub usage_dedupe: Duration,
+    /// Bytes of bad lines that are kept of one stream.
+    pub quarantine_bytes_max: u64,
     /// How long an idempotency key is remembered, in arrival time.
     pub idempotency_keep: Duration,
     /// Time that requests in flight get at shutdown.
@@ -193,6 +195,7 @@ impl Config {
             listen: settings.get("listen")?,
             table: table::table(settings)?,
             usage_dedupe: settings.get("usage.dedupe")?,
+            quarantine_bytes_max: settings.get::<Size>("quarantine.max")?.0,
             idempotency_keep: settings.get("idempotency.keep")?,
             shutdown: settings.get("shutdown")?,
             log_format: settings.get("log_format")?,

@@ -47,6 +47,8 @@ pub enum OnInvalid {
     /// The request is refused.
     #[default]
     Reject,
+    /// The line goes to quarantine, and the others are ingested.
+    Quarantine,
 }
 
 /// All streams: the built-in ones first, then the others by name.
@@ -157,9 +159,7 @@ fn path(key: &str, settings: &Settings) -> Result<Option<String>, ConfigError> {
 fn on_invalid(key: &str, settings: &Settings) -> Result<OnInvalid, ConfigError> {
     match settings.get::<String>(key)?.as_str() {
         "reject" => Ok(OnInvalid::Reject),
-        "quarantine" => {
-            Err(settings.unsupported(key, "good lines beside bad ones would be refused"))
-        }
+        "quarantine" => Ok(OnInvalid::Quarantine),
         _ => Err(settings.refused(key, "`reject` or `quarantine`")),
     }
 }

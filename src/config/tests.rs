@@ -176,7 +176,6 @@ fn what_would_be_less_safe_than_asked_for_is_refused() {
         ("tls.cert = \"cert.pem\"", "tls.cert"),
         ("tls.key = \"key.pem\"", "tls.key"),
         ("tls.client_ca = \"ca.pem\"", "tls.client_ca"),
-        ("streams.usage.on_invalid = \"quarantine\"", "streams.usage.on_invalid"),
     ] {
         let told = of_file(file).expect_err(file);
         assert!(told.starts_with(&format!("w.toml:1: `{key}` is not supported")), "{told}");

@@ -10,6 +10,7 @@ use super::intake::Intake;
 use super::items::{Form, Items};
 use super::rewritten::{Rewrite, Rewritten};
 use super::source::Shape;
+use crate::log::rejected::LineForm;
 use crate::stream::{LineError, cloud_events};
 
 /// Reads a body that is a `CloudEvent`, or a batch of them.
@@ -33,6 +34,14 @@ where
 impl Rewrite for Renamed {
     fn rewrite(&mut self, line: &[u8], number: u64, out: &mut Vec<u8>) -> Result<(), LineError> {
         cloud_events::line(line, number, out)
+    }
+
+    fn form(&self) -> LineForm {
+        LineForm::CloudEvent
+    }
+
+    fn named(&self, error: LineError) -> LineError {
+        cloud_events::named(error)
     }
 
     fn shape(&self, _: Shape) -> Shape {

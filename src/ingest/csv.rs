@@ -9,6 +9,7 @@ use http_body::Body;
 use super::body::BodyReader;
 use super::intake::Intake;
 use super::rewritten::{Rewrite, Rewritten};
+use crate::log::rejected::LineForm;
 use crate::stream::LineError;
 use crate::stream::csv::{Header, ToNdjson};
 
@@ -31,5 +32,17 @@ impl Rewrite for ToNdjson {
     #[inline]
     fn rewrite(&mut self, line: &[u8], number: u64, out: &mut Vec<u8>) -> Result<(), LineError> {
         self.line(line, number, out)
+    }
+
+    fn form(&self) -> LineForm {
+        LineForm::Csv
+    }
+
+    fn header(&self) -> &[u8] {
+        self.header_line()
+    }
+
+    fn is_oriented(&self) -> bool {
+        self.has_begun()
     }
 }

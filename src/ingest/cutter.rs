@@ -108,6 +108,11 @@ impl Cutter {
         Some(Piece { payload: lines.into(), first_line, last: false })
     }
 
+    /// No lines, and more to come: a piece for what isn't lines.
+    pub(super) fn nothing(&self) -> Piece {
+        Piece { payload: Bytes::new(), first_line: self.first_line, last: false }
+    }
+
     /// Bytes that have moved to a new buffer.
     pub(super) fn left_bytes(&self) -> usize {
         self.admitted_bytes

@@ -6,6 +6,7 @@ use super::compression::Encoding;
 use super::items::DocumentError;
 use crate::log::AppendError;
 use crate::metrics::Refusal;
+use crate::quarantine::NoRoom;
 use crate::stream::LineError;
 
 /// Why a request was not ingested. Nothing of it was.
@@ -14,6 +15,9 @@ pub enum IngestError {
     /// A line is not an event of the stream.
     #[error("{0}")]
     Line(LineError),
+    /// A line is not an event of the stream, which keeps such lines, but can't keep this one.
+    #[error(transparent)]
+    NotKept(Box<NotKept>),
     /// A line is over `limits.line`.
     #[error("line {line} is longer than {bytes_max} bytes, which is `limits.line`")]
     LineTooLong {
@@ -65,10 +69,24 @@ pub enum IngestError {
     Append(#[from] AppendError),
 }
 
+/// A bad line that can't be kept.
+#[derive(thiserror::Error, Clone, PartialEq, Eq, Debug)]
+#[error("{line}; it isn't kept: {why}")]
+pub struct NotKept {
+    /// What is wrong with it.
+    pub line: LineError,
+    /// Why it isn't kept.
+    pub why: NoRoom,
+}
+
 impl IngestError {
     /// What the metrics count it as.
     pub fn refusal(&self) -> Refusal {
         match self {
+            Self::NotKept(error) => match error.why {
+                NoRoom::Full { .. } => Refusal::Invalid,
+                NoRoom::DiskFull { .. } | NoRoom::Failing { .. } => Refusal::DiskFull,
+            },
             Self::Line(_)
             | Self::Undecodable { .. }
             | Self::Document(DocumentError::Malformed { .. }) => Refusal::Invalid,

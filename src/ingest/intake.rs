@@ -1,11 +1,12 @@
 //! A stream as requests are ingested into it.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::IngestError;
 use crate::log::frame::FRAME_TARGET_BYTES;
 use crate::metrics::StreamMetrics;
+use crate::quarantine::Room;
 use crate::stream::{DecodeLimits, Decoder, LineError, Rows, Schema, StreamId};
 
 /// Cells of one frame, about: 8 bytes each once decoded.
@@ -28,6 +29,8 @@ pub struct Intake {
     pub limits: DecodeLimits,
     /// Its metrics.
     pub metrics: StreamMetrics,
+    /// Where its bad lines are kept; without one, they have their request refused.
+    pub quarantine: Option<Arc<Room>>,
     /// A frame is cut here.
     frame_bytes: usize,
     unknown_names: Mutex<BTreeSet<String>>,
@@ -43,7 +46,15 @@ impl Intake {
         metrics: StreamMetrics,
     ) -> Self {
         let frame_bytes = frame_bytes(decoder.schema());
-        Self { name, id, decoder, limits, metrics, frame_bytes, unknown_names: Mutex::default() }
+        let unknown_names = Mutex::default();
+        let quarantine = None;
+        Self { name, id, decoder, limits, metrics, quarantine, frame_bytes, unknown_names }
+    }
+
+    /// The same, with bad lines kept where `room` has room for them.
+    #[must_use]
+    pub fn keeping_in(self, room: Option<Arc<Room>>) -> Self {
+        Self { quarantine: room, ..self }
     }
 
     /// The length at which a frame of the stream's lines is cut, in bytes.

@@ -22,6 +22,9 @@
 //! I4. The bytes of NDJSON are copied once, into the frame that the log writes; other formats are
 //!     written as lines first.
 //! I5. The first bad line in the order of the body is the one that is reported.
+//! I6. Where bad lines are kept, the others are ingested, and every line of the body is in one of the two:
+//!     good lines in the request's events, bad ones in its rejected lines, byte for byte as they were
+//!     sent. It is one request all the same (I1, I2).
 
 mod body;
 mod cloud_events;
@@ -33,19 +36,22 @@ mod intake;
 mod items;
 mod json;
 mod pipeline;
+mod rejects;
 mod rewritten;
 #[cfg(test)]
 mod rig;
+mod sift;
 mod source;
 
 pub use body::{BodyLimits, BodyReader};
 pub use cloud_events::CloudEvents;
 pub use compression::Encoding;
 pub use csv::Csv;
-pub use error::IngestError;
+pub use error::{IngestError, NotKept};
 pub use intake::Intake;
 pub use items::{DocumentError, Form, Items};
 pub use json::Json;
 pub use pipeline::{FRAMES_AHEAD, Ingested, ingest};
+pub use rejects::{Rejects, TOLD_MAX};
 pub use rewritten::{Rewrite, Rewritten};
 pub use source::{LineSource, Shape};

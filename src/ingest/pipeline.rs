@@ -6,11 +6,14 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::cutter::{Cutter, Piece};
-use super::error::IngestError;
+use super::error::{IngestError, NotKept};
 use super::intake::Intake;
+use super::rejects::{GATHERED_BYTES, Rejects, TOLD_MAX};
+use super::sift::{Sifted, sift};
 use super::source::LineSource;
 use crate::log::{AppendError, Lines, Log, Lsn, Outcome, Permit, Request, SpaceState};
-use crate::stream::{FrameContext, Rows};
+use crate::quarantine::{Reserved, Room};
+use crate::stream::{FrameContext, LineError, Rows};
 use crate::time::Timestamp;
 
 /// Frames of one request that are being decoded while the next one is read.
@@ -20,24 +23,32 @@ pub const FRAMES_AHEAD: usize = 4;
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
 /// What became of a body.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub struct Ingested {
     /// Its events.
     pub accepted: u64,
+    /// Its lines that went to quarantine.
+    pub rejected: u64,
+    /// What is wrong with the first [`TOLD_MAX`] of these.
+    pub told: Vec<LineError>,
     /// A sink that has read up to here has all of them.
     pub position: Lsn,
+    /// The room that they take, until quarantine holds them.
+    pub reserved: Option<Reserved>,
 }
 
 /// Ingests lines into the stream: all of them or, on any error, nothing. Dropping the future aborts
 /// the request.
 ///
+/// A line that is no event of the stream is such an error, unless there is room to `keep` it in.
 /// `seen` is shown the events, frame by frame in the order of the lines, before it is known whether
 /// they will be accepted.
 pub async fn ingest(
     intake: &Arc<Intake>,
     log: &Log,
     source: &mut impl LineSource,
-    mut seen: impl FnMut(&Rows) + Send,
+    keep: Option<&Arc<Room>>,
+    seen: impl FnMut(&Rows) + Send,
 ) -> Result<Ingested, IngestError> {
     // Before the body is asked for: a client that waits for `100 Continue` need not send it.
     match log.space() {
@@ -46,53 +57,56 @@ pub async fn ingest(
         SpaceState::DiskFull => return Err(AppendError::DiskFull.into()),
     }
     let cutter = Cutter::new(intake.frame_bytes(), intake.limits.line_bytes_max);
-    let mut feed = Feed { log, source, cutter, permit: None };
+    let mut feed = Feed { log, source, cutter, permit: None, rejects: Rejects::default() };
     let first = feed.next().await?;
-    let nothing = || Ingested { accepted: 0, position: log.durable_end() };
-    if first.piece.payload.is_empty() {
-        return Ok(nothing());
+    if first.piece.payload.is_empty() && first.piece.last {
+        return Ok(Ingested::nothing(log));
     }
     let request = log.begin(intake.id);
     let origin = Origin { arrival: request.arrival(), seed: request.seed() };
+    let delivery = Delivery {
+        intake,
+        log,
+        request,
+        origin,
+        reserved: keep.map(Room::reserve_nothing),
+        seen,
+        events: 0,
+        rejected: 0,
+        told: Vec::new(),
+    };
     if !first.piece.last {
-        return pipeline(intake, request, origin, feed, first, seen).await;
+        return pipeline(delivery, feed, first).await;
     }
-    let job = Job { intake: intake.clone(), origin, piece: first.piece };
-    let lines = if job.piece.payload.len() <= INLINE_BYTES_MAX {
+    let Framed { piece, permit, fault, rejects } = first;
+    let job = delivery.job(piece);
+    let decoded = if job.piece.payload.len() <= INLINE_BYTES_MAX {
         job.run()?
     } else {
         decoded(job.spawn()).await?
     };
-    if let Some(error) = first.fault {
+    if let Some(error) = fault {
         return Err(error);
     }
-    if lines.events() == 0 {
-        return Ok(nothing());
-    }
-    lines.rows().inspect(|rows| seen(rows));
-    let events = lines.events().into();
-    commit(request, lines, first.permit, events).await
+    delivery.end(decoded, rejects, permit).await
 }
 
 /// Reads, decodes and writes at the same time, for a body of more than one frame.
 async fn pipeline(
-    intake: &Arc<Intake>,
-    mut request: Request,
-    origin: Origin,
+    mut delivery: Delivery<'_, impl FnMut(&Rows) + Send>,
     mut feed: Feed<'_, impl LineSource>,
     first: Framed,
-    mut seen: impl FnMut(&Rows) + Send,
 ) -> Result<Ingested, IngestError> {
     let (to_write, mut decoding) = mpsc::channel(FRAMES_AHEAD);
+    let maker = delivery.maker();
     let read = async move {
         let mut next = Ok(first);
         loop {
-            let frame = next.map(|Framed { piece, permit, fault }| {
+            let frame = next.map(|Framed { piece, permit, fault, rejects }| {
                 let last = piece.last;
-                let job = Job { intake: intake.clone(), origin, piece };
-                (job.spawn(), permit, last, fault)
+                (maker.job(piece).spawn(), permit, last, fault, rejects)
             });
-            let ends = frame.as_ref().map_or(true, |(_, _, last, _)| *last);
+            let ends = frame.as_ref().map_or(true, |(_, _, last, ..)| *last);
             // An error stands in line like a frame, so that a bad line before it comes first (I5).
             // Nobody receives any more when writing has failed, which says why itself.
             if to_write.send(frame).await.is_err() || ends {
@@ -102,20 +116,17 @@ async fn pipeline(
         }
     };
     let write = async move {
-        let mut events = 0;
         while let Some(frame) = decoding.recv().await {
-            let (job, permit, last, fault) = frame?;
-            let mut lines = decoded(job).await?;
+            let (job, permit, last, fault, rejects) = frame?;
+            let decoded = decoded(job).await?;
             if let Some(error) = fault {
                 return Err(error);
             }
-            lines.rows().inspect(|rows| seen(rows));
-            lines.set_first_event(events);
-            events += u64::from(lines.events());
             if last {
-                return commit(request, lines, permit, events).await;
+                return delivery.end(decoded, rejects, permit).await;
             }
-            request.write(lines, permit).await?;
+            let lines = delivery.all_but_the_last(decoded, rejects).await?;
+            delivery.write(lines, permit).await?;
         }
         Err(IngestError::Broken { reason: "it could not be read to its end".to_owned() })
     };
@@ -126,15 +137,116 @@ async fn pipeline(
     }
 }
 
-async fn commit(
+impl Ingested {
+    /// What becomes of a body without lines.
+    fn nothing(log: &Log) -> Self {
+        let position = log.durable_end();
+        Self { accepted: 0, rejected: 0, told: Vec::new(), position, reserved: None }
+    }
+}
+
+/// A request that is being written.
+struct Delivery<'a, F> {
+    intake: &'a Arc<Intake>,
+    log: &'a Log,
     request: Request,
-    lines: Lines,
-    permit: Permit,
+    origin: Origin,
+    /// Room for its bad lines, if they are kept.
+    reserved: Option<Reserved>,
+    seen: F,
+    /// Events and bad lines so far.
     events: u64,
-) -> Result<Ingested, IngestError> {
-    let outcome = Outcome { events, rejected: 0, key: None };
-    let committed = request.commit(lines, permit, outcome).await?;
-    Ok(Ingested { accepted: events, position: committed.lsn })
+    rejected: u64,
+    told: Vec<LineError>,
+}
+
+impl<F: FnMut(&Rows) + Send> Delivery<'_, F> {
+    fn maker(&self) -> JobMaker {
+        let (intake, keeps) = (Arc::clone(self.intake), self.reserved.is_some());
+        JobMaker { intake, origin: self.origin, keeps }
+    }
+
+    fn job(&self, piece: Piece) -> Job {
+        self.maker().job(piece)
+    }
+
+    /// Writes lines that others follow, unless all of them are blank. `permit` is for them.
+    async fn write(&mut self, lines: Lines, permit: Permit) -> Result<(), IngestError> {
+        if lines.events() > 0 {
+            self.request.write(lines, permit).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the last lines, and commits.
+    async fn end(
+        mut self,
+        decoded: Decoded,
+        rejects: Rejects,
+        permit: Permit,
+    ) -> Result<Ingested, IngestError> {
+        let lines = self.all_but_the_last(decoded, rejects).await?;
+        let (accepted, rejected) = (self.events, self.rejected);
+        if accepted == 0 && rejected == 0 {
+            return Ok(Ingested::nothing(self.log));
+        }
+        let outcome = Outcome { events: accepted, rejected, key: None };
+        let position = self.request.commit(lines, permit, outcome).await?.lsn;
+        let (told, reserved) = (self.told, self.reserved);
+        Ok(Ingested { accepted, rejected, told, position, reserved })
+    }
+
+    /// Writes the bad lines of a piece, and what comes before the last of them that must be written
+    /// together. Gives the good lines that are left. The piece's permit is for all of it, and goes
+    /// with what is left.
+    async fn all_but_the_last(
+        &mut self,
+        decoded: Decoded,
+        rejects: Rejects,
+    ) -> Result<Lines, IngestError> {
+        if !rejects.is_empty() {
+            let room = self.log.admit_rejected(rejects.lines.bytes()).await?;
+            self.reject(rejects, room).await?;
+        }
+        let mut decoded = decoded;
+        loop {
+            let piece = match decoded {
+                Decoded::Good(lines) => return Ok(self.see(lines)),
+                Decoded::Mixed(piece) => piece,
+            };
+            let room = self.log.admit_rejected(GATHERED_BYTES).await?;
+            let Sifted { lines, rejects, rest } = sifted(self.job(piece)).await?;
+            self.reject(rejects, room).await?;
+            let lines = self.see(lines);
+            let Some(rest) = rest else { return Ok(lines) };
+            self.write(lines, self.log.admit(0).await?).await?;
+            decoded = self::decoded(self.job(rest).spawn()).await?;
+        }
+    }
+
+    /// Writes bad lines.
+    async fn reject(&mut self, rejects: Rejects, mut room: Permit) -> Result<(), IngestError> {
+        let Rejects { lines, told } = rejects;
+        if let (Some(reserved), Some(first)) = (&mut self.reserved, told.first()) {
+            let grown = reserved.grow(lines.count(), lines.bytes() as u64);
+            grown.map_err(|why| {
+                IngestError::NotKept(Box::new(NotKept { line: first.clone(), why }))
+            })?;
+        }
+        self.rejected += lines.count();
+        self.told.extend(told.into_iter().take(TOLD_MAX - self.told.len()));
+        room.shrink_to(lines.bytes());
+        self.request.write(Lines::rejected(lines, self.events), room).await?;
+        Ok(())
+    }
+
+    /// Counts good lines.
+    fn see(&mut self, mut lines: Lines) -> Lines {
+        lines.rows().inspect(|rows| (self.seen)(rows));
+        lines.set_first_event(self.events);
+        self.events += u64::from(lines.events());
+        lines
+    }
 }
 
 /// A frame's lines, with room for them in the log.
@@ -144,6 +256,8 @@ struct Framed {
     /// What went wrong behind these lines, if they are the last: one of them being bad comes before
     /// that (I5).
     fault: Option<IngestError>,
+    /// Bad lines that the source has found among these, or before them.
+    rejects: Rejects,
 }
 
 /// Lines as frames.
@@ -152,12 +266,18 @@ struct Feed<'a, S> {
     source: &'a mut S,
     cutter: Cutter,
     permit: Option<Permit>,
+    rejects: Rejects,
 }
 
 impl<S: LineSource> Feed<'_, S> {
     /// The next frame; the last one says so, and may be empty.
     async fn next(&mut self) -> Result<Framed, IngestError> {
         loop {
+            self.rejects.append(self.source.rejects());
+            if self.rejects.are_many() {
+                let piece = self.cutter.cut_short().unwrap_or_else(|| self.cutter.nothing());
+                return self.framed(piece, None).await;
+            }
             let there = match self.source.fill().await {
                 Ok(there) => there,
                 Err(error) => match self.cutter.cut_short() {
@@ -204,7 +324,8 @@ impl<S: LineSource> Feed<'_, S> {
         fault: Option<IngestError>,
     ) -> Result<Framed, IngestError> {
         let left = self.cutter.left_bytes();
-        Ok(Framed { piece, permit: self.permit(left).await?, fault })
+        let rejects = std::mem::take(&mut self.rejects);
+        Ok(Framed { piece, permit: self.permit(left).await?, fault, rejects })
     }
 
     /// The permit of what was cut; `left` bytes of it stay with what is left.
@@ -224,43 +345,85 @@ struct Origin {
     seed: u64,
 }
 
+/// Makes the jobs of a request.
+struct JobMaker {
+    intake: Arc<Intake>,
+    origin: Origin,
+    /// Bad lines are kept.
+    keeps: bool,
+}
+
 /// A frame to be decoded and summed up.
 struct Job {
     intake: Arc<Intake>,
     origin: Origin,
+    keeps: bool,
     piece: Piece,
 }
 
-type Decoding = oneshot::Receiver<Result<Lines, IngestError>>;
+/// What a frame has come to.
+enum Decoded {
+    /// Events.
+    Good(Lines),
+    /// It has bad lines, which are to be kept.
+    Mixed(Piece),
+}
 
-impl Job {
-    fn run(self) -> Result<Lines, IngestError> {
-        let Piece { payload, first_line, .. } = self.piece;
-        let Origin { arrival, seed } = self.origin;
-        let context = FrameContext { arrival, seed, first_line };
-        let rows = self
-            .intake
-            .decoder
-            .decode(payload.clone(), &context)
-            .map_err(|error| self.intake.line_error(error, &payload, first_line))?;
-        self.intake.note_unknown_fields(&rows);
-        Ok(Lines::new(payload, Arc::new(rows), first_line, 0))
-    }
+type Decoding<T = Decoded> = oneshot::Receiver<Result<T, IngestError>>;
 
-    /// Runs on the pool that all decoding shares.
-    fn spawn(self) -> Decoding {
-        let (answer, decoding) = oneshot::channel();
-        rayon::spawn_fifo(move || {
-            // The request may have failed while this waited.
-            if !answer.is_closed() {
-                let _ = answer.send(self.run());
-            }
-        });
-        decoding
+impl JobMaker {
+    fn job(&self, piece: Piece) -> Job {
+        Job { intake: self.intake.clone(), origin: self.origin, keeps: self.keeps, piece }
     }
 }
 
-async fn decoded(decoding: Decoding) -> Result<Lines, IngestError> {
+impl Job {
+    fn run(self) -> Result<Decoded, IngestError> {
+        let (context, first_line) = (self.context(), self.piece.first_line);
+        let payload = self.piece.payload.clone();
+        let rows = match self.intake.decoder.decode(payload.clone(), &context) {
+            Ok(rows) => rows,
+            Err(_) if self.keeps => return Ok(Decoded::Mixed(self.piece)),
+            Err(error) => return Err(self.intake.line_error(error, &payload, first_line)),
+        };
+        self.intake.note_unknown_fields(&rows);
+        Ok(Decoded::Good(Lines::new(payload, Arc::new(rows), first_line, 0)))
+    }
+
+    fn sift(self) -> Result<Sifted, IngestError> {
+        let context = self.context();
+        sift(&self.intake, self.piece, &context)
+    }
+
+    fn context(&self) -> FrameContext {
+        let Origin { arrival, seed } = self.origin;
+        FrameContext { arrival, seed, first_line: self.piece.first_line }
+    }
+
+    fn spawn(self) -> Decoding {
+        on_the_pool(move || self.run())
+    }
+}
+
+/// Runs on the pool that all decoding shares.
+fn on_the_pool<T: Send + 'static>(
+    run: impl FnOnce() -> Result<T, IngestError> + Send + 'static,
+) -> Decoding<T> {
+    let (answer, decoding) = oneshot::channel();
+    rayon::spawn_fifo(move || {
+        // The request may have failed while this waited.
+        if !answer.is_closed() {
+            let _ = answer.send(run());
+        }
+    });
+    decoding
+}
+
+async fn sifted(job: Job) -> Result<Sifted, IngestError> {
+    decoded(on_the_pool(move || job.sift())).await
+}
+
+async fn decoded<T>(decoding: Decoding<T>) -> Result<T, IngestError> {
     decoding.await.unwrap_or_else(|_| {
         Err(AppendError::Failed("a decoding thread ended without an answer".to_owned()).into())
     })

@@ -1,12 +1,17 @@
 //! Lines that become other lines, one for one: CSV, and CloudEvents.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 use memchr::memchr;
 
 use super::error::IngestError;
+use super::intake::Intake;
+use super::rejects::Rejects;
 use super::source::{BYTE_ORDER_MARK, LineSource, Shape};
-use crate::stream::LineError;
+use crate::log::rejected::LineForm;
+use crate::stream::{FrameContext, LineError};
+use crate::time::Timestamp;
 
 /// So many bytes of lines are made at a time, and what the last of them is longer.
 const PIECE_BYTES: usize = 64 << 10;
@@ -18,6 +23,27 @@ pub trait Rewrite: Send {
     /// Appends the one line that `line` becomes, with its end. `line`, which has none, has the number
     /// `number` in its source.
     fn rewrite(&mut self, line: &[u8], number: u64, out: &mut Vec<u8>) -> Result<(), LineError>;
+
+    /// What its lines are, for whoever meets one of them alone.
+    fn form(&self) -> LineForm {
+        LineForm::Line
+    }
+
+    /// The line that says what the others hold; empty without one.
+    fn header(&self) -> &[u8] {
+        &[]
+    }
+
+    /// Whether it knows what the lines hold. Before that, a bad line may be the header: then nothing
+    /// is known of those behind it.
+    fn is_oriented(&self) -> bool {
+        true
+    }
+
+    /// An error that speaks of a rewritten line, in the words of the line that it was.
+    fn named(&self, error: LineError) -> LineError {
+        error
+    }
 
     /// What the body is made of, if the source says that it is `shape`.
     fn shape(&self, shape: Shape) -> Shape {
@@ -44,6 +70,9 @@ struct Lines<R> {
     ready: Range<usize>,
     /// What is wrong behind the lines that are ready.
     fault: Option<IngestError>,
+    /// The stream that keeps bad lines, if it does.
+    keeper: Option<Arc<Intake>>,
+    rejects: Rejects,
 }
 
 impl<S: LineSource, R: Rewrite> Rewritten<S, R> {
@@ -57,8 +86,18 @@ impl<S: LineSource, R: Rewrite> Rewritten<S, R> {
             made: Vec::new(),
             ready: 0..0,
             fault: None,
+            keeper: None,
+            rejects: Rejects::default(),
         };
         Self { source, lines, ended: false }
+    }
+
+    /// Keeps bad lines, as they stand in the source. A line that was rewritten says no more what it
+    /// was, so whether it is an event of the stream is found out here.
+    #[must_use]
+    pub fn keeping_for(mut self, keeper: Option<Arc<Intake>>) -> Self {
+        self.lines.keeper = keeper;
+        self
     }
 }
 
@@ -100,6 +139,10 @@ impl<S: LineSource, R: Rewrite> LineSource for Rewritten<S, R> {
         self.source.is_finished()
     }
 
+    fn rejects(&mut self) -> Rejects {
+        std::mem::take(&mut self.lines.rejects)
+    }
+
     fn shape(&self) -> Shape {
         self.lines.rewrite.shape(self.source.shape())
     }
@@ -111,7 +154,7 @@ impl<R: Rewrite> Lines<R> {
     fn take(&mut self, piece: &[u8]) -> usize {
         self.made.clear();
         let mut at = 0;
-        while at < piece.len() && self.made.len() < PIECE_BYTES && self.fault.is_none() {
+        while at < piece.len() && !self.is_full() && self.fault.is_none() {
             let Some(length) = memchr(b'\n', &piece[at..]) else {
                 self.keep(&piece[at..]);
                 at = piece.len();
@@ -128,6 +171,10 @@ impl<R: Rewrite> Lines<R> {
         }
         self.ready = 0..self.made.len();
         at
+    }
+
+    fn is_full(&self) -> bool {
+        self.made.len() >= PIECE_BYTES || self.rejects.are_many()
     }
 
     /// Rewrites a last line that has no end.
@@ -162,14 +209,54 @@ impl<R: Rewrite> Lines<R> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mark = if self.number == 1 { &BYTE_ORDER_MARK[..] } else { &[] };
         let line = line.strip_prefix(mark).unwrap_or(line);
-        let rewritten = if line.len() > self.line_bytes_max {
-            Err(self.too_long())
+        self.fault = if line.len() > self.line_bytes_max {
+            Some(self.too_long())
         } else {
+            let begin = self.made.len();
             let rewritten = self.rewrite.rewrite(line, self.number, &mut self.made);
-            rewritten.map_err(IngestError::Line)
+            match &self.keeper {
+                None => rewritten.err().map(IngestError::Line),
+                Some(keeper) => {
+                    let keeper = Arc::clone(keeper);
+                    self.keep_if_bad(&keeper, rewritten, begin, line)
+                }
+            }
         };
-        self.fault = rewritten.err();
         self.number += 1;
+    }
+
+    /// Moves a line to the rejected ones if it is bad, and says what stands in the way of that. What
+    /// it was rewritten as begins at `begin`.
+    fn keep_if_bad(
+        &mut self,
+        keeper: &Intake,
+        rewritten: Result<(), LineError>,
+        begin: usize,
+        line: &[u8],
+    ) -> Option<IngestError> {
+        let error = match rewritten {
+            Err(error) if !self.rewrite.is_oriented() => return Some(IngestError::Line(error)),
+            Err(error) => error,
+            Ok(()) => self.bad_line(keeper, begin)?,
+        };
+        self.made.truncate(begin);
+        self.made.push(b'\n');
+        let (form, header) = (self.rewrite.form(), self.rewrite.header());
+        let error = self.rewrite.named(error);
+        self.rejects.take(error, form, header, line, self.line_bytes_max).err()
+    }
+
+    /// What is wrong with the line that begins at `begin`.
+    fn bad_line(&self, keeper: &Intake, begin: usize) -> Option<LineError> {
+        let (arrival, seed) = (Timestamp::default(), 0);
+        // What can be made is made of any arrival and seed.
+        let context = FrameContext { arrival, seed, first_line: self.number };
+        let mut found = None;
+        keeper.decoder.bad_lines(&self.made[begin..], &context, |error, _| {
+            found = Some(error);
+            ControlFlow::Break(())
+        });
+        found
     }
 
     fn too_long(&self) -> IngestError {

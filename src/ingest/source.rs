@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use super::error::IngestError;
+use super::rejects::Rejects;
 
 /// What a body may begin with, and neither a line nor a document does: UTF-8's byte-order mark.
 pub(super) const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
@@ -38,6 +39,12 @@ pub trait LineSource: Send {
 
     /// Whether all of the body has been received.
     fn is_finished(&self) -> bool;
+
+    /// Bad lines that the source has found and kept, blank ones standing for them in what it gives.
+    /// Those of all lines that were consumed are among them.
+    fn rejects(&mut self) -> Rejects {
+        Rejects::default()
+    }
 
     /// What the body has turned out to be made of.
     fn shape(&self) -> Shape {

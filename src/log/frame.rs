@@ -5,7 +5,7 @@
 //!      0    4  payload length, bytes
 //!      4    1  kind: 1 lines, 2 schema, 3 close window, 4 abort
 //!      5    1  flags: 1 first frame of its request, 2 commit
-//!      6    1  format of the lines: 0 NDJSON
+//!      6    1  format of the lines: 0 NDJSON, 1 rejected
 //!      7    1  key length, bytes: 0 without an idempotency key
 //!      8    4  stream
 //!     12    4  schema version the lines were accepted under
@@ -60,6 +60,9 @@ pub enum LineFormat {
     /// One JSON object a line.
     #[default]
     Ndjson = 0,
+    /// Lines that are no events of the stream, each with its reason ([`super::rejected`]). They stand
+    /// beside the frames with the request's events, and have none.
+    Rejected = 1,
 }
 
 /// A frame's header, decoded.
@@ -210,6 +213,7 @@ impl FrameHeader {
         }
         let format = match bytes[6] {
             0 => LineFormat::Ndjson,
+            1 => LineFormat::Rejected,
             other => return Err(unknown("format", other)),
         };
         let header = Self {

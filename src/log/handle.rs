@@ -11,7 +11,7 @@ use super::clock::ArrivalClock;
 use super::counts::{EventCount, EventCounts};
 use super::durable::DurableEnd;
 use super::frame::{FrameHeader, FrameKind};
-use super::options::LogOptions;
+use super::options::{LogOptions, REJECTED_IN_FLIGHT_BYTES_MAX};
 use super::queue::{Entry, Permit, Queue};
 use super::reader::Source;
 use super::segments::{SegmentSpan, Segments, TrimPin, Trimmed};
@@ -45,6 +45,7 @@ pub(super) struct Shared {
     pub clock: ArrivalClock,
     pub queue: Queue,
     pub in_flight: Arc<Semaphore>,
+    pub rejected_in_flight: Arc<Semaphore>,
     pub space: Space,
     pub segments: Segments,
     pub durable: DurableEnd,
@@ -67,6 +68,7 @@ impl Shared {
         let reason = self.failure.get_or_init(|| reason).clone();
         self.queue.close(AppendError::Failed(reason));
         self.in_flight.close();
+        self.rejected_in_flight.close();
         self.failed.send_replace(true);
         self.durable.nudge();
     }
@@ -135,26 +137,37 @@ impl Log {
 
     /// Asks for room for a payload before it is held in memory. Waits a bounded time.
     pub async fn admit(&self, bytes: usize) -> Result<Permit, AppendError> {
-        // Asking for a timer costs more than getting room, so that comes first.
-        if let Some(permit) = self.try_admit(bytes) {
-            return Ok(permit);
-        }
-        let shared = &self.shared;
-        if shared.in_flight.is_closed() {
-            return Err(self.refusal());
-        }
-        let room = Arc::clone(&shared.in_flight).acquire_many_owned(self.permits(bytes));
-        match tokio::time::timeout(shared.options.admit_wait, room).await {
-            Ok(Ok(permit)) => Ok(Permit(permit)),
-            Ok(Err(_closed)) => Err(self.refusal()),
-            Err(_elapsed) => Err(AppendError::Busy),
-        }
+        self.room(&self.shared.in_flight, self.permits(bytes)).await
     }
 
     /// Room for a payload, if it is there at once.
     pub fn try_admit(&self, bytes: usize) -> Option<Permit> {
         let room = Arc::clone(&self.shared.in_flight).try_acquire_many_owned(self.permits(bytes));
         room.ok().map(Permit)
+    }
+
+    /// Asks for room for the records of rejected lines. They take more than the lines that they are
+    /// made of, for which there is room already: who has that can't wait for more of the same, or
+    /// many of them would wait for each other. Waits a bounded time.
+    pub async fn admit_rejected(&self, bytes: usize) -> Result<Permit, AppendError> {
+        let permits = bytes.min(REJECTED_IN_FLIGHT_BYTES_MAX) as u32;
+        self.room(&self.shared.rejected_in_flight, permits).await
+    }
+
+    async fn room(&self, room: &Arc<Semaphore>, permits: u32) -> Result<Permit, AppendError> {
+        // Asking for a timer costs more than getting room, so that comes first.
+        if let Ok(permit) = Arc::clone(room).try_acquire_many_owned(permits) {
+            return Ok(Permit(permit));
+        }
+        if room.is_closed() {
+            return Err(self.refusal());
+        }
+        let admitted = Arc::clone(room).acquire_many_owned(permits);
+        match tokio::time::timeout(self.shared.options.admit_wait, admitted).await {
+            Ok(Ok(permit)) => Ok(Permit(permit)),
+            Ok(Err(_closed)) => Err(self.refusal()),
+            Err(_elapsed) => Err(AppendError::Busy),
+        }
     }
 
     fn permits(&self, bytes: usize) -> u32 {

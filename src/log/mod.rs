@@ -52,6 +52,7 @@ mod queue;
 pub mod reader;
 mod receipt;
 mod recovery;
+pub mod rejected;
 pub mod repair;
 pub mod replayable;
 mod request;
@@ -83,7 +84,7 @@ pub use options::{
 pub use position::{Position, UnderWay};
 pub use prepare::Preparer;
 pub use queue::Permit;
-pub use reader::{Item, ReadError, Reader, Reads};
+pub use reader::{CommittedRejects, Item, ReadError, Reader, Reads};
 pub use receipt::Receipt;
 pub use recovery::TornTail;
 pub use request::{Committed, Key, Lines, Outcome, Request};

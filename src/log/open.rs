@@ -26,6 +26,7 @@ use super::committer::Committer;
 use super::counts::EventCounts;
 use super::durable::DurableEnd;
 use super::handle::{Log, Shared};
+use super::options::REJECTED_IN_FLIGHT_BYTES_MAX;
 use super::prepare::{NextSegment, Preparer, TEMPORARY_SUFFIX};
 use super::queue::Queue;
 use super::recovery::{Found, TornTail, find_end};
@@ -226,6 +227,7 @@ impl Settled {
             clock: ArrivalClock::new(floor),
             queue: Queue::new(RequestId(self.next_segment.0.max(1))),
             in_flight: Arc::new(Semaphore::new(options.in_flight_bytes)),
+            rejected_in_flight: Arc::new(Semaphore::new(REJECTED_IN_FLIGHT_BYTES_MAX)),
             space: Space::new(),
             segments: Segments::new(spans),
             durable: DurableEnd::new(log_end.end),

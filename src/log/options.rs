@@ -14,6 +14,9 @@ pub const REQUEST_IN_FLIGHT_BYTES_MAX: usize = 4 << 20;
 /// So much of one request enters the tail decoded. It can't be read before its commit, and by the
 /// time a longer one commits, its beginning would have been pushed out by its end.
 pub const REQUEST_TAIL_BYTES_MAX: u64 = 4 << 20;
+/// Records of rejected lines in memory on their way to the log, beyond the lines that they are made
+/// of: enough for dozens of requests that are nothing but bad lines.
+pub const REJECTED_IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
 /// No segment is made smaller.
 pub const SEGMENT_BYTES_MIN: u64 = 64 << 10;
 

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use crc32fast::Hasher;
 use tokio::sync::oneshot;
 
-use super::frame::{FrameHeader, FrameKind};
+use super::frame::{FrameHeader, FrameKind, LineFormat};
 use super::options::{REQUEST_IN_FLIGHT_BYTES_MAX, REQUEST_TAIL_BYTES_MAX};
 use super::queue::{Entry, Flow, Permit, Room};
+use super::rejected::RejectedLines;
 use super::space::SpaceState;
 use super::{AppendError, Log, Lsn, RequestId};
 use crate::stream::{Rows, SchemaVersion, StreamId};
@@ -25,6 +26,7 @@ const FULL_POLL: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub struct Lines {
     payload: Bytes,
+    format: LineFormat,
     crc: Option<Hasher>,
     rows: Option<Arc<Rows>>,
     events: u32,
@@ -49,7 +51,15 @@ impl Lines {
             crc.update(&payload);
             crc
         });
-        Self { payload, crc, rows: None, events, first_line, first_event }
+        let format = LineFormat::Ndjson;
+        Self { payload, format, crc, rows: None, events, first_line, first_event }
+    }
+
+    /// Lines that came to nothing, which go to quarantine. They can't be a request's last.
+    pub fn rejected(lines: RejectedLines, first_event: u64) -> Self {
+        let first_line = lines.first_line();
+        let undecoded = Self::undecoded(lines.into_payload(), 0, first_line, first_event);
+        Self { format: LineFormat::Rejected, ..undecoded }
     }
 
     /// Sets the number of the first event in the request, for lines that were decoded before it was
@@ -234,6 +244,7 @@ impl Request {
         Entry {
             header: FrameHeader {
                 payload_bytes: lines.payload.len() as u32,
+                format: lines.format,
                 first_line: lines.first_line,
                 first_event: lines.first_event,
                 events: lines.events,

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::frame::{FrameAt, FrameKind};
+use super::frame::{FrameAt, FrameKind, LineFormat};
 use super::reader::ReadError;
+use super::rejected;
 use super::scan::{LogDir, Scan, Scanned};
 use super::segment::{SegmentHeader, segment_lsn};
 use super::walk::{Batch, SegmentError, Stop};
@@ -66,6 +67,8 @@ pub struct Verified {
     pub requests: u64,
     /// Their events.
     pub events: u64,
+    /// Their lines that went to quarantine.
+    pub rejected: u64,
     /// Bytes of batches.
     pub bytes: u64,
     /// Where the valid log ends: no checkpoint may hold more.
@@ -152,6 +155,7 @@ impl Verification<'_> {
                     if frame.header.kind == FrameKind::Lines && frame.header.commit {
                         self.verified.requests += 1;
                         self.verified.events += frame.header.request_events;
+                        self.verified.rejected += frame.header.request_rejected;
                     }
                     self.history.frame(batch, &frame).err().map(|reason| (frame.lsn, reason))
                 }
@@ -239,12 +243,19 @@ fn unreadable_segment(error: &ReadError) -> Option<Lsn> {
 /// What frames must agree with: those before them.
 #[derive(Debug, Default)]
 struct History {
-    /// Events so far of each request that has begun and isn't committed.
-    begun: HashMap<RequestId, u64>,
+    /// What there is so far of each request that has begun and isn't committed.
+    begun: HashMap<RequestId, Begun>,
     schemas: HashMap<(StreamId, SchemaVersion), SchemaRecord>,
     latest_arrival: Option<Timestamp>,
     /// Since the segment began, something was missing: it may have been a schema.
     hole: bool,
+}
+
+/// What there is of a request.
+#[derive(Clone, Copy, Debug, Default)]
+struct Begun {
+    events: u64,
+    rejected: u64,
 }
 
 impl History {
@@ -270,7 +281,7 @@ impl History {
         let header = &frame.header;
         self.latest_arrival = self.latest_arrival.max(Some(header.arrival));
         match header.kind {
-            FrameKind::Lines => self.lines(frame),
+            FrameKind::Lines => self.lines(batch, frame),
             FrameKind::Abort => {
                 self.begun.remove(&header.request);
                 Ok(())
@@ -297,7 +308,7 @@ impl History {
         }
     }
 
-    fn lines(&mut self, frame: &FrameAt) -> Result<(), String> {
+    fn lines(&mut self, batch: &Batch, frame: &FrameAt) -> Result<(), String> {
         let header = &frame.header;
         if !self.hole && !self.schemas.contains_key(&(header.stream, header.schema)) {
             return Err(format!(
@@ -305,26 +316,43 @@ impl History {
                 header.schema.0, header.stream.0
             ));
         }
-        let begun = if header.first { Some(0) } else { self.begun.remove(&header.request) };
+        let rejected = match header.format {
+            LineFormat::Ndjson => 0,
+            LineFormat::Rejected => rejected_lines(batch, frame)?,
+        };
+        let begun =
+            if header.first { Some(Begun::default()) } else { self.begun.remove(&header.request) };
         // Begun before the oldest segment, or lost: nothing to compare with.
-        let Some(events) = begun else { return Ok(()) };
-        if events != header.first_event {
+        let Some(begun) = begun else { return Ok(()) };
+        if begun.events != header.first_event {
             return Err(format!(
-                "it begins with event {} of its request, of which {events} stand before it",
-                header.first_event
+                "it begins with event {} of its request, of which {} stand before it",
+                header.first_event, begun.events
             ));
         }
-        let events = events + u64::from(header.events);
+        let Begun { events, rejected } = Begun {
+            events: begun.events + u64::from(header.events),
+            rejected: begun.rejected + rejected,
+        };
         if !header.commit {
-            self.begun.insert(header.request, events);
-        } else if events != header.request_events {
+            self.begun.insert(header.request, Begun { events, rejected });
+        } else if (events, rejected) != (header.request_events, header.request_rejected) {
             return Err(format!(
-                "it commits a request of {} events, of which there are {events}",
-                header.request_events
+                "it commits a request of {} events and {} rejected lines, of which there are {events} \
+                 and {rejected}",
+                header.request_events, header.request_rejected
             ));
         }
         Ok(())
     }
+}
+
+/// How many lines a frame of rejected ones holds.
+fn rejected_lines(batch: &Batch, frame: &FrameAt) -> Result<u64, String> {
+    if frame.header.commit || frame.header.events > 0 {
+        return Err("its lines are rejected ones, and it has events or commits".to_owned());
+    }
+    rejected::records(batch.payload(frame)).try_fold(0, |count, record| record.map(|_| count + 1))
 }
 
 #[cfg(test)]

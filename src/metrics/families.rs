@@ -44,6 +44,8 @@ pub(super) struct StreamFamilies {
     body_bytes: HistogramVec,
     pub(super) accepted: IntCounterVec,
     rejected: IntCounterVec,
+    quarantined: IntCounterVec,
+    quarantine_bytes: IntGaugeVec,
     received: IntCounterVec,
     processed: IntCounterVec,
     failed: IntCounterVec,
@@ -96,6 +98,16 @@ impl StreamFamilies {
             rejected: maker.counters(
                 "events_rejected_total",
                 "Lines that went to quarantine or had their request refused.",
+                STREAM,
+            )?,
+            quarantined: maker.counters(
+                "lines_quarantined_total",
+                "Lines that went to quarantine, acknowledged beside the good ones.",
+                STREAM,
+            )?,
+            quarantine_bytes: maker.gauges(
+                "quarantine_bytes",
+                "Bytes of rejected lines in quarantine that nobody has settled.",
                 STREAM,
             )?,
             received: maker.counters(
@@ -156,6 +168,8 @@ impl StreamFamilies {
             body_bytes: self.body_bytes.with_label_values(of),
             accepted: self.accepted.with_label_values(of),
             rejected: self.rejected.with_label_values(of),
+            quarantined: self.quarantined.with_label_values(of),
+            quarantine_bytes: self.quarantine_bytes.with_label_values(of),
             late: self.late.with_label_values(of),
             unknown_fields: self.unknown_fields.with_label_values(of),
             windows_committed: self.windows_committed.with_label_values(of),

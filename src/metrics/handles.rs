@@ -93,6 +93,10 @@ pub struct StreamMetrics {
     pub accepted: IntCounter,
     /// Lines that went to quarantine, or had their request refused.
     pub rejected: IntCounter,
+    /// Lines that went to quarantine.
+    pub quarantined: IntCounter,
+    /// Bytes of the lines in quarantine that nobody has settled.
+    pub quarantine_bytes: IntGauge,
     /// Events before the start of the open window.
     pub late: IntCounter,
     /// Fields that no column has.

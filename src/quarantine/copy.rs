@@ -46,6 +46,22 @@ impl Quarantine {
         }
     }
 
+    /// Copies what says which records are settled, up to where it ends now.
+    pub fn copy_settled(&self, copier: &mut Copier) -> Result<(), CopyError> {
+        let path = self.settled_path();
+        let file = match self.disk.open_read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(|error| copier.failed("opening", &path, error))?,
+        };
+        let end = file.len().map_err(|error| copier.failed("reading", &path, error))?;
+        let within = self.within().with_file_name(path.file_name().unwrap_or_default());
+        let to = copier.target().join(QUARANTINE_DIR).join(within);
+        if let Some(directory) = to.parent() {
+            copier.directory(directory)?;
+        }
+        copier.prefix((file.as_ref(), &path), end, &to)
+    }
+
     /// Its path below the directory of all quarantine.
     fn within(&self) -> &Path {
         let stream = self.path.parent().and_then(Path::parent);

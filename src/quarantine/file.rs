@@ -74,6 +74,11 @@ impl QuarantineFile {
         Ok(())
     }
 
+    /// The end of what counts, in bytes.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Cuts off what stands behind the position that it was opened at. To be called before the writer
     /// leaves that position.
     pub fn cut(&mut self) -> Result<(), QuarantineError> {

@@ -1,7 +1,8 @@
-//! Quarantine: the events that came to nothing, each with its reason and its line.
+//! Quarantine: the lines and events that came to nothing, each with its reason.
 //!
 //! `<data_dir>/quarantine/<stream>/<by>.ndjson` holds a [`Record`] a line, in the order of the log, each
-//! line with its own checksum. `by` is who refused them: `table`.
+//! line with its own checksum. `by` is who refused them: `ingest`, for lines that are no events of the
+//! stream, or `table`, for events that its pipeline or the database refused.
 //!
 //! What holds, numbered for the tests:
 //!
@@ -22,6 +23,8 @@ mod file;
 mod raw;
 mod record;
 mod records;
+mod room;
+mod settled;
 #[cfg(test)]
 mod tests;
 
@@ -33,9 +36,13 @@ use crate::disk::Disk;
 pub use error::QuarantineError;
 pub use file::QuarantineFile;
 pub use raw::Raw;
-pub use record::{Origin, Record, Stage};
+pub use record::{Origin, Record, Rejected, Stage};
 pub use records::Records;
+pub use room::{NoRoom, Reserved, Room};
+pub use settled::{Settled, SettledFile};
 
+/// Who refuses lines that are no events of their stream.
+pub const INGEST: &str = "ingest";
 /// The directory of all streams' quarantine in the data directory.
 pub const QUARANTINE_DIR: &str = "quarantine";
 /// No record is longer: a line of the longest payload, every byte of it escaped, and some room. Of a
@@ -67,6 +74,27 @@ impl Quarantine {
             all.extend(files.map(|path| Self { disk: Arc::clone(disk), path }));
         }
         Ok(all)
+    }
+
+    /// The stream whose lines it holds.
+    pub fn stream(&self) -> &str {
+        let dir = self.path.parent().and_then(Path::file_name);
+        dir.and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// Who refused them: `ingest` or `table`.
+    pub fn by(&self) -> &str {
+        self.path.file_stem().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// Length of its file; 0 if there is none.
+    pub fn bytes(&self) -> Result<u64, QuarantineError> {
+        let bytes = self.disk.len_of(&self.path);
+        Ok(bytes.map_err(QuarantineError::io("looking at", &self.path))?.unwrap_or(0))
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        self.disk.as_ref()
     }
 
     /// Where it is.

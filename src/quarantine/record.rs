@@ -4,18 +4,26 @@ use serde::{Deserialize, Serialize};
 
 use super::Raw;
 use crate::disk::line::Version1;
+use crate::log::rejected::{LineForm, RejectedLine};
 use crate::log::{LogId, Lsn, Position, RequestId};
+use crate::stream::BadLine;
 use crate::time::Timestamp;
 
-/// An event that came to nothing: why, where it stands in the log, and its line.
+/// A line or an event that came to nothing: why, where it stands in the log, and the line.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Record {
     /// Version of the format.
     pub(crate) v: Version1,
-    /// When it was refused, by the wall clock.
+    /// When it was refused, by the wall clock; for `ingest`, when its request arrived.
     pub at: Timestamp,
     /// Who refused it.
     pub stage: Stage,
+    /// For `ingest`, the kind of fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<BadLine>,
+    /// For `ingest`, the field at fault, where it is one field's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
     /// Why, in one sentence.
     pub reason: String,
     /// The log that the numbers below belong to.
@@ -24,7 +32,7 @@ pub struct Record {
     pub request: RequestId,
     /// Where that committed.
     pub commit: Lsn,
-    /// Its number among the request's events, from 0.
+    /// Its number among the request's events, from 0; for `ingest`, among its rejected lines.
     pub event: u64,
     /// The number of its line in the request's body, from 1.
     pub line: u64,
@@ -33,15 +41,28 @@ pub struct Record {
     /// Its id: sent or made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// What the line was part of, unless it was one of NDJSON or an event of a JSON document.
+    #[serde(default, skip_serializing_if = "is_line")]
+    pub form: LineForm,
+    /// The header of a record of CSV, if its body had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// The line.
     #[serde(flatten)]
     pub raw: Raw,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_line(form: &LineForm) -> bool {
+    *form == LineForm::Line
 }
 
 /// Who refused an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// Whoever took the request: the line is no event of its stream.
+    Ingest,
     /// Its schema: the stream's columns, when it was accepted, were not what the output needs.
     Schema,
     /// The validator.
@@ -92,6 +113,8 @@ impl Record {
             v: Version1,
             at: Timestamp::now(),
             stage,
+            fault: None,
+            field: None,
             reason: readable(reason),
             log,
             request,
@@ -100,9 +123,48 @@ impl Record {
             line,
             arrival,
             id,
+            form: LineForm::Line,
+            header: None,
             raw: raw.into(),
         }
     }
+
+    /// A record of a line that its request brought. It is the same whenever it is made.
+    pub fn of_line(line: RejectedLine, from: Rejected) -> Self {
+        let Rejected { log, request, commit, index, arrival } = from;
+        let header =
+            (!line.header.is_empty()).then(|| String::from_utf8_lossy(&line.header).into_owned());
+        Self {
+            v: Version1,
+            at: arrival,
+            stage: Stage::Ingest,
+            fault: Some(line.kind),
+            field: line.field,
+            reason: readable(&line.reason),
+            log,
+            request,
+            commit,
+            event: index,
+            line: line.line,
+            arrival,
+            id: None,
+            form: line.form,
+            header,
+            raw: line.raw.as_ref().into(),
+        }
+    }
+}
+
+/// Where a rejected line comes from: as the fields of [`Record`] say.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the fields of `Record`")]
+pub struct Rejected {
+    pub log: LogId,
+    pub request: RequestId,
+    pub commit: Lsn,
+    /// Its number among the request's rejected lines, from 0.
+    pub index: u64,
+    pub arrival: Timestamp,
 }
 
 /// Where an event comes from: as the fields of [`Record`] say.

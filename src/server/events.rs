@@ -2,7 +2,9 @@
 //! reading back what has become of its events.
 //!
 //! A request here is one JSON document, and an event in it is told by its index from 0. It goes the
-//! way of all requests: its events are lines of the log, and a batch is all or nothing.
+//! way of all requests: its events are lines of the log, and a batch is all or nothing. Where the stream
+//! keeps bad events in quarantine, the answer has the ids of the others, in their order; an event that
+//! came alone and was bad has none.
 
 mod ids;
 mod parameters;
@@ -16,9 +18,9 @@ use axum::response::{IntoResponse, Response};
 use self::ids::Ids;
 pub(super) use self::reading::{event, list};
 use super::app::App;
-use super::ingest::{Upload, json};
+use super::ingest::Upload;
 use super::media;
-use crate::ingest::{BodyReader, Form, Ingested, Items};
+use crate::ingest::{BodyReader, Form, Items};
 
 /// The stream that these routes are for.
 pub(super) const STREAM: &str = "events";
@@ -55,16 +57,14 @@ async fn into_events(app: &App, form: Form, request: Request) -> Response {
         Ok(encoding) => encoding,
         Err(problem) => return problem.into_response(),
     };
+    upload.prefers(request.headers());
     let body = BodyReader::new(request.into_body(), encoding, upload.limits);
     let mut ids = Ids::of(upload.intake().decoder.schema());
     match upload.ingest(body.map(|body| Items::new(body, form)), |rows| ids.see(rows)).await {
-        Ok(Ingested { accepted, position }) => {
-            let ids = match form {
-                Form::One => ids.one(),
-                Form::Array | Form::Member { .. } => ids.list(),
-            };
-            json(format!(r#"{{{ids}"accepted":{accepted},"rejected":0,"position":"{position}"}}"#))
-        }
+        Ok(taken) => taken.answer(&match form {
+            Form::One => ids.one(),
+            Form::Array | Form::Member { .. } => ids.list(),
+        }),
         Err(refused) => refused.answer(),
     }
 }

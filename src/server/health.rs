@@ -35,6 +35,19 @@ struct Health {
     log: Option<LogHealth>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sinks: Option<Vec<PairHealth>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    quarantine: Vec<QuarantineHealth>,
+}
+
+/// The bad lines of a stream that keeps them.
+#[derive(Debug, Serialize)]
+struct QuarantineHealth {
+    stream: String,
+    bytes: u64,
+    bytes_max: u64,
+    /// Why requests with bad lines are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,6 +92,7 @@ pub(super) async fn overall(State(app): State<Arc<App>>) -> Response {
         return answer(&Health::new(&app, Status::Failing, failing));
     };
     let sinks = ready.sinks.health();
+    let quarantine = QuarantineHealth::all(ready);
     let space = ready.log.space();
     let stuck = sinks.iter().find(|pair| !pair.is_ok());
     let (status, reason) = match (failing, space, stuck) {
@@ -102,10 +116,19 @@ pub(super) async fn overall(State(app): State<Arc<App>>) -> Response {
             let reason = format!("the sink `{}` of `{}` doesn't go on", pair.sink, pair.stream);
             (Status::Degraded, Some(reason))
         }
-        (None, SpaceState::Enough, None) => (Status::Ok, None),
+        (None, SpaceState::Enough, None) => {
+            match quarantine.iter().find_map(|held| held.error.as_deref()) {
+                Some(error) => {
+                    let reason = format!("requests with bad lines are refused: {error}");
+                    (Status::Degraded, Some(reason))
+                }
+                None => (Status::Ok, None),
+            }
+        }
     };
     let log = Some(LogHealth::of(ready));
-    answer(&Health { log, sinks: Some(sinks), ..Health::new(&app, status, reason) })
+    let sinks = Some(sinks);
+    answer(&Health { log, sinks, quarantine, ..Health::new(&app, status, reason) })
 }
 
 /// Why requests are not taken.
@@ -142,7 +165,26 @@ impl Health {
             reason,
             log: None,
             sinks: None,
+            quarantine: Vec::new(),
         }
+    }
+}
+
+impl QuarantineHealth {
+    /// Of all streams that keep bad lines, by name.
+    fn all(ready: &Ready) -> Vec<Self> {
+        let rooms =
+            ready.intakes.iter().filter_map(|(name, it)| Some((name, it.quarantine.as_ref()?)));
+        let mut all: Vec<_> = rooms
+            .map(|(stream, room)| Self {
+                stream: stream.clone(),
+                bytes: room.bytes(),
+                bytes_max: room.bytes_max(),
+                error: room.refusal().map(|refusal| refusal.to_string()),
+            })
+            .collect();
+        all.sort_unstable_by(|one, other| one.stream.cmp(&other.stream));
+        all
     }
 }
 

@@ -2,25 +2,31 @@
 //! share that ingest.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
-use super::app::App;
+use super::app::{App, Ready};
 use super::media::{self, Format};
-use super::problem::Problem;
+use super::prefer;
+use super::problem::{BadPlace, Problem};
 use crate::ingest::{BodyLimits, BodyReader, IngestError, Ingested, Intake};
 use crate::ingest::{CloudEvents, Csv, Json, LineSource, Shape, ingest};
-use crate::log::Log;
 use crate::metrics::Refusal;
+use crate::quarantine::Room;
+use crate::sinks::quarantine::NAME as QUARANTINE;
 use crate::sinks::usage::STREAM as USAGE;
 use crate::stream::Rows;
 
 /// Where usage goes, as in Metronome's API.
 pub(super) const USAGE_PATH: &str = "/v1/ingest";
+
+/// How long an answer waits for its bad lines to be in quarantine: far longer than a disk that works
+/// takes.
+const QUARANTINE_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Ingests the events of the request's body into the stream `usage`.
 pub(super) async fn usage(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -42,22 +48,23 @@ pub(super) async fn into_stream(app: &App, name: &str, request: Request) -> Resp
         Ok(media) => media,
         Err(problem) => return problem.into_response(),
     };
+    upload.prefers(request.headers());
     let body = BodyReader::new(request.into_body(), encoding, upload.limits);
-    let intake = upload.intake.clone();
+    let (intake, keeper) = (upload.intake.clone(), upload.keeper());
     let ingested = match format {
         Format::Ndjson => upload.ingest(body, |_| ()).await,
         Format::Json => upload.ingest(body.map(Json::new), |_| ()).await,
         Format::Csv(header) => {
-            upload.ingest(body.map(|body| Csv::of(body, header, &intake)), |_| ()).await
+            let csv = |body| Csv::of(body, header, &intake).keeping_for(keeper);
+            upload.ingest(body.map(csv), |_| ()).await
         }
         Format::CloudEvents(form) => {
-            upload.ingest(body.map(|body| CloudEvents::of(body, form, &intake)), |_| ()).await
+            let events = |body| CloudEvents::of(body, form, &intake).keeping_for(keeper);
+            upload.ingest(body.map(events), |_| ()).await
         }
     };
     match ingested {
-        Ok(Ingested { accepted, position }) => {
-            json(format!(r#"{{"accepted":{accepted},"rejected":0,"position":"{position}"}}"#))
-        }
+        Ok(taken) => taken.answer(""),
         Err(refused) => refused.answer(),
     }
 }
@@ -65,12 +72,22 @@ pub(super) async fn into_stream(app: &App, name: &str, request: Request) -> Resp
 /// A request that is being ingested. Counted when it ends, also when its connection breaks and it is
 /// dropped.
 pub(super) struct Upload<'a> {
-    log: &'a Log,
+    ready: &'a Ready,
     intake: &'a Arc<Intake>,
     /// The bounds on its body.
     pub(super) limits: BodyLimits,
     started: Instant,
     refusal: Option<Refusal>,
+    /// The client wants its request refused if a line is bad, whatever the stream does.
+    is_strict: bool,
+}
+
+/// What became of a request that was ingested.
+pub(super) struct Taken {
+    ingested: Ingested,
+    /// What its body is made of.
+    shape: Shape,
+    is_strict: bool,
 }
 
 /// Why a request was not ingested.
@@ -89,7 +106,23 @@ impl<'a> Upload<'a> {
         let ready = app.taking()?;
         let intake = ready.intake(app, name)?;
         let refusal = Some(Refusal::Broken);
-        Ok(Self { log: &ready.log, intake, limits: app.limits, started, refusal })
+        let is_strict = false;
+        Ok(Self { ready, intake, limits: app.limits, started, refusal, is_strict })
+    }
+
+    /// Takes note of how the client wants bad lines to be treated (RFC 7240, section 4.4).
+    pub(super) fn prefers(&mut self, headers: &HeaderMap) {
+        self.is_strict = prefer::strict_handling(headers);
+    }
+
+    /// Where bad lines are kept, unless they have the request refused.
+    fn room(&self) -> Option<&'a Arc<Room>> {
+        self.intake.quarantine.as_ref().filter(|_| !self.is_strict)
+    }
+
+    /// The stream, if it keeps bad lines.
+    fn keeper(&self) -> Option<Arc<Intake>> {
+        self.room().map(|_| Arc::clone(self.intake))
     }
 
     /// The stream that it goes into.
@@ -110,11 +143,12 @@ impl<'a> Upload<'a> {
         &mut self,
         source: Result<S, IngestError>,
         seen: impl FnMut(&Rows) + Send,
-    ) -> Result<Ingested, Refused> {
+    ) -> Result<Taken, Refused> {
         let metrics = &self.intake.metrics;
         let (result, shape, unread) = match source {
             Ok(mut source) => {
-                let result = ingest(self.intake, self.log, &mut source, seen).await;
+                let log = &self.ready.log;
+                let result = ingest(self.intake, log, &mut source, self.room(), seen).await;
                 metrics.body_bytes.observe(source.body_bytes() as f64);
                 (result, source.shape(), !source.is_finished())
             }
@@ -123,18 +157,62 @@ impl<'a> Upload<'a> {
         match result {
             Ok(ingested) => {
                 metrics.accepted.inc_by(ingested.accepted);
+                metrics.rejected.inc_by(ingested.rejected);
+                metrics.quarantined.inc_by(ingested.rejected);
                 self.refusal = None;
-                Ok(ingested)
+                if ingested.rejected > 0 {
+                    self.wait_for_quarantine(&ingested).await;
+                }
+                Ok(Taken { ingested, shape, is_strict: self.is_strict })
             }
             Err(error) => {
                 self.refusal = Some(error.refusal());
-                if matches!(error, IngestError::Line(_)) {
+                if matches!(error, IngestError::Line(_) | IngestError::NotKept(_)) {
                     metrics.rejected.inc();
                 }
                 tracing::debug!(stream = self.intake.name, %error, "request refused");
                 Err(Refused { error, shape, unread })
             }
         }
+    }
+}
+
+impl Upload<'_> {
+    /// Waits until the bad lines are in quarantine, where people look for them. They are durable in the
+    /// log already, so a quarantine that can't be written doesn't make the answer another.
+    async fn wait_for_quarantine(&self, ingested: &Ingested) {
+        let (sinks, stream) = (&self.ready.sinks, &self.intake.name);
+        if !sinks.wait_for(QUARANTINE, stream, ingested.position, QUARANTINE_WAIT_MAX).await {
+            tracing::warn!(
+                stream,
+                position = %ingested.position,
+                "bad lines are durable in the log, but not yet in quarantine"
+            );
+        }
+    }
+}
+
+impl Taken {
+    /// The answer. `own` is what the route adds in front: members with a comma behind each.
+    pub(super) fn answer(self, own: &str) -> Response {
+        let Ingested { accepted, rejected, told, position, .. } = self.ingested;
+        let mut text = format!(
+            r#"{{{own}"accepted":{accepted},"rejected":{rejected},"position":"{position}""#
+        );
+        if rejected > 0 {
+            let told = told.into_iter().map(|error| BadPlace::of(error, self.shape));
+            // Strings and numbers always encode.
+            let told = serde_json::to_string(&told.collect::<Vec<_>>()).unwrap_or_default();
+            text.push_str(",\"errors\":");
+            text.push_str(&told);
+        }
+        text.push('}');
+        let mut response = json(text);
+        if self.is_strict {
+            let applied = HeaderValue::from_static("handling=strict");
+            response.headers_mut().insert("preference-applied", applied);
+        }
+        response
     }
 }
 

@@ -27,6 +27,7 @@ mod listener;
 mod media;
 mod observe;
 mod parameters;
+mod prefer;
 mod problem;
 mod read_your_writes;
 mod reload;

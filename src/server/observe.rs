@@ -85,5 +85,10 @@ fn observe(metrics: &Metrics, ready: &Ready) {
     if usage.free_bytes != u64::MAX {
         metrics.log.free_bytes.set(usage.free_bytes as i64);
     }
+    for intake in ready.intakes.values() {
+        if let Some(room) = &intake.quarantine {
+            intake.metrics.quarantine_bytes.set(room.bytes() as i64);
+        }
+    }
     ready.sinks.observe();
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::ingest::{DocumentError, IngestError, Shape};
 use crate::log::AppendError;
+use crate::quarantine::NoRoom;
 use crate::stream::{LineError, cloud_events};
 
 /// When to come back where it may well be over in a moment.
@@ -27,12 +28,23 @@ pub struct Problem {
 }
 
 /// Where in a body something is wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 enum Place {
     /// The number of a line, from 1.
     Line(u64),
     /// The index of an event in a JSON document, from 0.
     Index(u64),
+}
+
+/// What is wrong with one line or event, where it is one of several things that an answer tells.
+#[derive(Serialize)]
+pub(super) struct BadPlace {
+    #[serde(flatten)]
+    place: Place,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    detail: String,
 }
 
 /// The document. `message` repeats `detail` for clients that look there.
@@ -142,13 +154,12 @@ impl Problem {
     fn of_events(error: IngestError) -> Self {
         match error {
             IngestError::Line(line) => {
-                let index = line.line.saturating_sub(1);
-                let LineError { field, expected, found, .. } = line;
-                let place = field.as_ref().map(|name| format!(", field `{name}`"));
-                let place = place.unwrap_or_default();
-                let detail = format!("event {index}{place}: expected {expected}, found {found}");
+                let BadPlace { place, field, detail } = BadPlace::of_event(line);
                 let bad = Self::new(StatusCode::BAD_REQUEST, "bad-event", "Bad event", detail);
-                Self { place: Some(Place::Index(index)), field, ..bad }
+                Self { place: Some(place), field, ..bad }
+            }
+            IngestError::NotKept(error) => {
+                Self::not_kept(BadPlace::of_event(error.line), &error.why)
             }
             IngestError::LineTooLong { line, bytes_max } => {
                 let index = line.saturating_sub(1);
@@ -163,6 +174,24 @@ impl Problem {
         }
     }
 
+    /// A line or event is bad, and can't be kept: as if nothing were kept, if there is as much as there
+    /// may be; otherwise the disk is at fault.
+    fn not_kept(bad: BadPlace, why: &NoRoom) -> Self {
+        let BadPlace { place, field, detail } = bad;
+        let detail = format!("{detail}; it isn't kept: {why}");
+        let problem = match why {
+            NoRoom::Full { .. } => {
+                Self::new(StatusCode::BAD_REQUEST, "quarantine-full", "Quarantine is full", detail)
+            }
+            NoRoom::DiskFull { .. } | NoRoom::Failing { .. } => {
+                let status = StatusCode::INSUFFICIENT_STORAGE;
+                Self::new(status, "quarantine-failing", "Quarantine can't be written", detail)
+                    .retry_after(RETRY_LATER_SECONDS)
+            }
+        };
+        Self { place: Some(place), field, ..problem }
+    }
+
     /// Its status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -171,6 +200,30 @@ impl Problem {
     /// What went wrong, in one sentence.
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+}
+
+impl BadPlace {
+    /// In the words of whoever made the body, which is made of `shape`.
+    pub(super) fn of(error: LineError, shape: Shape) -> Self {
+        match shape {
+            Shape::Lines => Self::of_line(error),
+            Shape::Events => Self::of_event(error),
+            Shape::CloudEvents => Self::of_event(cloud_events::named(error)),
+        }
+    }
+
+    fn of_line(error: LineError) -> Self {
+        let detail = error.to_string();
+        Self { place: Place::Line(error.line), field: error.field, detail }
+    }
+
+    /// Events are told by their index, from 0: the client has never seen the lines that they became.
+    fn of_event(error: LineError) -> Self {
+        let index = error.line.saturating_sub(1);
+        let place = error.field.as_ref().map(|name| format!(", field `{name}`"));
+        let detail = format!("event {index}{}: {}", place.unwrap_or_default(), error.fault());
+        Self { place: Place::Index(index), field: error.field, detail }
     }
 }
 
@@ -186,6 +239,9 @@ impl From<IngestError> for Problem {
                 field: line.field,
                 ..bad("bad-line", "Bad line")
             },
+            IngestError::NotKept(error) => {
+                Self::not_kept(BadPlace::of_line(error.line), &error.why)
+            }
             IngestError::LineTooLong { line, .. } => Self {
                 place: Some(Place::Line(line)),
                 ..too_large("line-too-long", "Line too long")

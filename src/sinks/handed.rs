@@ -60,6 +60,11 @@ impl Handed {
         count
     }
 
+    /// Counts what isn't events.
+    pub(super) fn take_bytes(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
     /// Whether it is time to settle what was handed over.
     pub(super) fn is_long(&self) -> bool {
         let much = self.bytes >= PASS_BYTES || self.items >= PASS_ITEMS;

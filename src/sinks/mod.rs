@@ -21,6 +21,7 @@ mod frozen;
 mod handed;
 pub mod lsm;
 mod mark;
+pub mod quarantine;
 pub mod runner;
 mod sealed_file;
 mod set;
@@ -47,7 +48,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::log::reader::{CommittedEvents, CommittedRequest};
-use crate::log::{CloseRecord, Control, Lsn, Position, Reads, RequestId};
+use crate::log::{CloseRecord, CommittedRejects, Control, Lsn, Position, Reads, RequestId};
 use crate::quarantine::QuarantineError;
 use crate::stream::{Rows, Schema, SchemaVersion};
 use crate::time::Timestamp;
@@ -56,6 +57,12 @@ use crate::time::Timestamp;
 pub trait Sink: Send + std::fmt::Debug {
     /// Applies committed events. They may stop in the middle of a request; the rest follows.
     fn apply(&mut self, events: &Events<'_>) -> Result<(), SinkError>;
+
+    /// Applies lines of a committed request that went to quarantine. Only a sink that
+    /// [reads](OpenSink::reads) them is given any, in the order of their requests' commits.
+    fn rejected(&mut self, _rejects: &CommittedRejects) -> Result<(), SinkError> {
+        Ok(())
+    }
 
     /// Applies a control frame of the stream; `position` is the one behind it.
     fn control(&mut self, control: &Control, position: &Position) -> Result<(), SinkError>;

@@ -290,6 +290,10 @@ impl Runner {
                         self.recovery.replayed_events.inc_by(count);
                     }
                 }
+                Some(Item::Rejected(rejects)) => {
+                    handed.take_bytes(rejects.payload.len());
+                    sink.rejected(&rejects)?;
+                }
                 Some(Item::Committed(request)) => {
                     handed.arrival = Some(request.arrival);
                     handed.requests += 1;

@@ -1,6 +1,6 @@
 //! The error that names a bad line.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a line is not an event of its stream: where, what was found, what would be right.
 #[derive(thiserror::Error, Clone, PartialEq, Eq, Debug, Serialize)]
@@ -19,11 +19,18 @@ pub struct LineError {
     pub found: Found,
 }
 
+impl LineError {
+    /// What is wrong, without where.
+    pub fn fault(&self) -> String {
+        format!("expected {}, found {}", self.expected, self.found)
+    }
+}
+
 /// What stands where something else is expected, in words.
 pub type Found = String;
 
 /// The kinds of fault, for a metric's label and for a choice of status.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BadLine {
     /// Longer than the limit.
@@ -47,7 +54,7 @@ pub enum BadLine {
 }
 
 impl BadLine {
-    /// All of them.
+    /// All of them, in the order of their codes in the log: new ones go to the end.
     pub const ALL: [Self; 9] = [
         Self::TooLong,
         Self::NotUtf8,

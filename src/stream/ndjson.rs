@@ -15,6 +15,7 @@ mod reference;
 mod scan;
 mod text;
 
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -109,6 +110,42 @@ impl Decoder {
     /// Decodes whole lines, at most [`PAYLOAD_BYTES_MAX`]. The first bad one is the error.
     pub fn decode(&self, payload: Bytes, context: &FrameContext) -> Result<Rows, LineError> {
         self.decode_by(payload, context, Path::Fast)
+    }
+
+    /// Goes on behind bad lines, for those who want to know all of them: `found` is told what is wrong
+    /// with each, and where it stands in `payload`, without its end. Gives the length of what it went
+    /// through, which is all of `payload` unless `found` broke off.
+    ///
+    /// Each line is taken by itself, which is several times slower than [`Self::decode`]: text that
+    /// isn't UTF-8 in one line says nothing of the next.
+    pub fn bad_lines(
+        &self,
+        payload: &[u8],
+        context: &FrameContext,
+        mut found: impl FnMut(LineError, Range<usize>) -> ControlFlow<()>,
+    ) -> usize {
+        let mut rows = RowsBuilder::new(self.columns.len(), context.first_line);
+        let mut at = 0;
+        while at < payload.len() {
+            let end =
+                memchr::memchr(b'\n', &payload[at..]).map_or(payload.len(), |end| at + end + 1);
+            let context = FrameContext { first_line: rows.next_line(), ..*context };
+            let line = &payload[at..end];
+            if let Err(fault) = self.decode_lines(line, &context, Path::Fast, &mut rows) {
+                let mark = "\u{feff}".as_bytes();
+                let has_mark = context.first_line == 1 && line.starts_with(mark);
+                let start = if has_mark { mark.len() } else { 0 };
+                let text = line.strip_suffix(b"\n").unwrap_or(line);
+                let text = text.strip_suffix(b"\r").unwrap_or(text);
+                rows.skip_blank();
+                let place = at + start..at + text.len().max(start);
+                if found(fault.on_line(context.first_line), place).is_break() {
+                    return end;
+                }
+            }
+            at = end;
+        }
+        payload.len()
     }
 
     fn decode_by(

@@ -223,6 +223,25 @@ impl Page {
         Some(Batch { header, frames })
     }
 
+    /// The rejected lines of a frame: the fields of each, and its field's name, reason, header and line.
+    pub fn rejected(&self, payload: &[u8]) -> Vec<(Fields, [Vec<u8>; 4])> {
+        let mut rest = payload;
+        let mut lines = Vec::new();
+        while !rest.is_empty() {
+            let fields = self.decode("Rejected line", rest);
+            let mut at = self.end_of("Rejected line");
+            let lengths = ["field length", "reason length", "header length", "line length"];
+            let texts = lengths.map(|name| {
+                let length = fields.int(name) as usize;
+                at += length;
+                rest[at - length..at].to_vec()
+            });
+            rest = &rest[at..];
+            lines.push((fields, texts));
+        }
+        lines
+    }
+
     fn frame_bytes(&self, frame: &Frame) -> usize {
         let header = self.number("FRAME_HEADER_BYTES") as usize;
         let align = self.number("FRAME_ALIGN_BYTES") as usize;

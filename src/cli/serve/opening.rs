@@ -14,6 +14,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::ingest::Intake;
 use crate::log::{Committer, Log, LogOptions, OpenError, RecoveryReport};
 use crate::metrics::Metrics;
+use crate::quarantine::Room;
 use crate::server::Ready;
 use crate::sinks::{OpenSink, SinkError, Sinks};
 use crate::stream::{DecodeLimits, Decoder};
@@ -52,7 +53,7 @@ impl Opened {
                 .map_err(|error| damaged(error.into()))?,
         );
         let ready = Ready {
-            intakes: intakes(config, &log, metrics)?,
+            intakes: intakes(config, &log, metrics, &pairs.rooms)?,
             windows: pairs.windows.iter().map(|it| (it.stream().to_owned(), it.clone())).collect(),
             sinks: sinks.clone(),
             table: pairs.table.clone(),
@@ -147,6 +148,7 @@ fn intakes(
     config: &Config,
     log: &Log,
     metrics: &Metrics,
+    rooms: &HashMap<String, Arc<Room>>,
 ) -> anyhow::Result<HashMap<String, Arc<Intake>>> {
     let limits = DecodeLimits { line_bytes_max: config.limits.line_bytes_max };
     let mut intakes = HashMap::new();
@@ -157,7 +159,8 @@ fn intakes(
         let schema = Arc::new(stream.schema.clone());
         let decoder = Decoder::new(schema, stream.unknown_fields, limits);
         let intake = Intake::new(name.clone(), id, decoder, limits, metrics.stream(&name));
-        intakes.insert(name, Arc::new(intake));
+        let room = rooms.get(&name).cloned();
+        intakes.insert(name, Arc::new(intake.keeping_in(room)));
     }
     Ok(intakes)
 }

@@ -1,16 +1,19 @@
 //! The pairs of sink and stream: those that are configured, and those that once were.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::table::table;
 use crate::cli::{Program, WrongUsage};
-use crate::config::Config;
+use crate::config::{Config, OnInvalid};
 use crate::disk::Disk;
 use crate::log::scan::LogDir;
 use crate::log::unapplied::unapplied;
 use crate::log::{Held, Log};
 use crate::metrics::Metrics;
+use crate::quarantine::{INGEST, Quarantine, Room};
 use crate::sinks::absent::OpenAbsent;
+use crate::sinks::quarantine::{NAME as QUARANTINE, OpenQuarantine};
 use crate::sinks::table::NAME as TABLE;
 use crate::sinks::table::sql::TableReader;
 use crate::sinks::usage::{NAME as USAGE, Usage, UsageParts, UsageReader};
@@ -27,6 +30,8 @@ pub(super) struct Pairs {
     pub(super) table: Option<Arc<TableReader>>,
     /// What answers questions about usage, if that is configured.
     pub(super) usage: Option<Arc<UsageReader>>,
+    /// The room for bad lines, by stream.
+    pub(super) rooms: HashMap<String, Arc<Room>>,
     /// Those that are configured no more.
     removed: Vec<Pair>,
 }
@@ -60,6 +65,15 @@ impl Pairs {
                 }
             }
         }
+        let mut rooms = HashMap::new();
+        for stream in &config.streams {
+            if stream.on_invalid == OnInvalid::Quarantine {
+                let sink = maker.quarantine(&stream.name);
+                rooms.insert(stream.name.clone(), Arc::clone(sink.room()));
+                let start = maker.start(QUARANTINE, &stream.name);
+                configured.push(Pair { sink: Arc::new(sink), start });
+            }
+        }
         for start in StartFile::all(disk, &config.data_dir)? {
             let is_configured = configured.iter().any(|pair: &Pair| {
                 pair.start.sink() == start.sink() && pair.start.stream() == start.stream()
@@ -68,7 +82,7 @@ impl Pairs {
                 removed.extend(maker.removed(start));
             }
         }
-        Ok(Self { configured, windows, table: table_reader, usage: usage_reader, removed })
+        Ok(Self { configured, windows, table: table_reader, usage: usage_reader, rooms, removed })
     }
 
     /// The positions that they hold.
@@ -132,6 +146,14 @@ impl Maker<'_> {
         Windows::new(self.disk.clone(), &self.config.data_dir, stream, options, metrics)
     }
 
+    fn quarantine(&self, stream: &str) -> OpenQuarantine {
+        let disk = self.disk.clone();
+        let quarantine = Quarantine::new(disk, &self.config.data_dir, stream, INGEST);
+        let room = Room::new(stream, quarantine.clone(), self.config.quarantine_bytes_max);
+        let start = self.start(QUARANTINE, stream);
+        OpenQuarantine::new(quarantine, Arc::new(room), start)
+    }
+
     /// A pair that is configured no more; only its position is of interest.
     fn removed(&self, start: StartFile) -> Option<Pair> {
         let sink: Arc<dyn OpenSink> = if start.sink() == Windows::NAME {
@@ -141,6 +163,8 @@ impl Maker<'_> {
             Arc::new(OpenAbsent::new(TABLE, start.clone()))
         } else if start.sink() == USAGE {
             Arc::new(self.usage(start.clone()))
+        } else if start.sink() == QUARANTINE {
+            Arc::new(self.quarantine(start.stream()))
         } else {
             return None;
         };

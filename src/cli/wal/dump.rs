@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::cli::data::DataDir;
 use crate::log::Lsn;
-use crate::log::frame::{FrameAt, FrameKind};
+use crate::log::frame::{FrameAt, FrameKind, LineFormat};
 use crate::log::scan::{Scan, Scanned};
 use crate::log::walk::{Batch, SegmentFile};
 
@@ -94,6 +94,9 @@ fn print_frame(batch: &Batch, frame: &FrameAt, out: &mut impl Write) -> anyhow::
     write!(out, "  frame  {} ", frame.lsn)?;
     match header.kind {
         FrameKind::Lines => {
+            if header.format == LineFormat::Rejected {
+                write!(out, "rejected ")?;
+            }
             write!(
                 out,
                 "lines of request {}, stream {}, schema {}, arrived {}, seed {:016x}, {} events \

@@ -83,7 +83,13 @@ impl ReadAhead {
 
     /// Adds an item that is complete.
     pub fn push(&mut self, item: Item, after: Position) {
-        self.entries.push_back(Entry { content: Content::Item(item), after, raw_bytes: 0 });
+        self.push_raw(item, after, 0);
+    }
+
+    /// The same, of one that holds so many raw bytes.
+    pub fn push_raw(&mut self, item: Item, after: Position, raw_bytes: usize) {
+        self.raw_bytes += raw_bytes;
+        self.entries.push_back(Entry { content: Content::Item(item), after, raw_bytes });
     }
 
     /// Adds events whose rows are being decoded from `raw_bytes` of lines.

@@ -16,6 +16,10 @@ use crate::stream::{FrameContext, Rows};
 /// Payloads below this are decoded by the reader: waking another core costs more.
 const POOL_BYTES_MIN: usize = 16 << 10;
 
+/// What is wrong where a frame's checksum isn't what it was.
+pub(super) const NOT_THE_SAME: &str =
+    "its lines are not those that were read with its batch before";
+
 /// Lines to decode.
 #[derive(Debug)]
 pub(super) struct Lines {
@@ -49,9 +53,7 @@ impl Lines {
     fn decode(self) -> Result<Arc<Rows>, ReadError> {
         let contradiction = |reason| ReadError::Contradiction { lsn: self.lsn, reason };
         if self.crc.is_some_and(|crc| crc != crc32fast::hash(&self.payload)) {
-            return Err(contradiction(
-                "its lines are not those that were read with its batch before".to_owned(),
-            ));
+            return Err(contradiction(NOT_THE_SAME.to_owned()));
         }
         let decoded = self.version.decoder.decode(self.payload.clone(), &self.context);
         let rows = decoded.map_err(|source| ReadError::Undecodable { lsn: self.lsn, source })?;

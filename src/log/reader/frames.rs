@@ -10,13 +10,13 @@ use bytes::Bytes;
 
 use super::Reader;
 use super::ahead::EventsAt;
-use super::decode::{Job, Lines};
+use super::decode::{Job, Lines, NOT_THE_SAME};
 use super::drain::Drain;
 use super::pending::{FrameRef, OutOfOrder};
 use super::source::{Content, Frame};
 use super::versions::{Version, contradiction};
-use super::{CommittedRequest, Item, ReadError, Reads};
-use crate::log::frame::{FrameHeader, FrameKind};
+use super::{CommittedRejects, CommittedRequest, Item, ReadError, Reads};
+use crate::log::frame::{FrameHeader, FrameKind, LineFormat};
 use crate::log::walk::Step;
 use crate::log::{Control, Key, Lsn, RequestId, SchemaRecord, UnderWay};
 use crate::stream::{FrameContext, SchemaVersion};
@@ -30,6 +30,10 @@ impl Reader {
             return Ok(());
         }
         self.past_under_way(frame.lsn)?;
+        let is_control = matches!(frame.header.kind, FrameKind::Schema | FrameKind::CloseWindow);
+        if self.reads == Reads::Rejected && is_control {
+            return Ok(());
+        }
         match frame.header.kind {
             FrameKind::Lines => self.lines(frame),
             FrameKind::Abort => {
@@ -77,6 +81,14 @@ impl Reader {
     }
 
     fn lines(&mut self, frame: Frame) -> Result<(), ReadError> {
+        if frame.header.format == LineFormat::Rejected
+            && (frame.header.commit || frame.header.events > 0)
+        {
+            return Err(ReadError::Contradiction {
+                lsn: frame.lsn,
+                reason: "its lines are rejected ones, and it has events or commits".to_owned(),
+            });
+        }
         if let Some(under_way) = self.tip.under_way
             && under_way.request == frame.header.request
         {
@@ -119,8 +131,11 @@ impl Reader {
     /// Remembers where a frame without a commit is.
     fn hold(&mut self, frame: &Frame) -> Result<(), ReadError> {
         let header = &frame.header;
-        let place = FrameRef { payload_crc: frame.payload_crc(), ..frame.place() };
-        match self.pending.add(header, place) {
+        let is_rejected = header.format == LineFormat::Rejected;
+        let is_wanted = is_rejected == (self.reads == Reads::Rejected);
+        let payload_crc = if is_wanted { frame.payload_crc() } else { 0 };
+        let place = FrameRef { payload_crc, ..frame.place() };
+        match self.pending.add(header, place, is_wanted) {
             Ok(()) => Ok(()),
             // Committed before the reader's position, or its beginning is lost: its commit tells.
             Err(OutOfOrder::NotBegun) => {
@@ -192,7 +207,31 @@ impl Reader {
         };
         let commit = drain.last.lsn;
         self.drain = Some(drain);
+        if self.reads == Reads::Rejected {
+            return self.rejected(&lines, content, commit);
+        }
         self.events(&lines, content, commit)
+    }
+
+    /// Hands over rejected lines.
+    fn rejected(
+        &mut self,
+        lines: &LinesAt,
+        content: Content,
+        commit: Lsn,
+    ) -> Result<(), ReadError> {
+        let lsn = lines.place.lsn();
+        let Content::Unverified { payload, crc } = content else {
+            let reason = "rejected lines stand where events do".to_owned();
+            return Err(ReadError::Contradiction { lsn, reason });
+        };
+        if crc != crc32fast::hash(&payload) {
+            return Err(ReadError::Contradiction { lsn, reason: NOT_THE_SAME.to_owned() });
+        }
+        let (raw_bytes, request, arrival) = (payload.len(), lines.request, lines.arrival);
+        let rejects = CommittedRejects { payload, request, arrival, lsn, commit };
+        self.ahead.push_raw(Item::Rejected(rejects), self.tip, raw_bytes);
+        Ok(())
     }
 
     /// The request under way is over where its commit frame would have been: it was given up.
@@ -222,13 +261,16 @@ impl Reader {
     /// A frame with a commit flag, behind all other frames of its request.
     fn finish(&mut self, frame: Frame) -> Result<(), ReadError> {
         let done = self.tip.under_way.map_or(0, |under_way| under_way.events);
-        if frame.header.first_event + u64::from(frame.header.events) > done {
+        let has_more = frame.header.first_event + u64::from(frame.header.events) > done;
+        if has_more && self.reads != Reads::Rejected {
             self.events(&frame.lines(), frame.content, frame.lsn)?;
         }
         self.tip.commit = frame.lsn;
         self.tip.events = self.tip.events.saturating_add(frame.header.request_events);
         self.tip.under_way = None;
-        self.committed(&frame.header, frame.key, frame.next);
+        if self.reads == Reads::Events || frame.header.request_rejected > 0 {
+            self.committed(&frame.header, frame.key, frame.next);
+        }
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::log::{Control, Key, Lsn, Position, Receipt, RequestId};
 use crate::stream::{Rows, Schema, SchemaVersion};
 use crate::time::Timestamp;
@@ -11,6 +13,8 @@ use crate::time::Timestamp;
 pub enum Item {
     /// Events of a committed request, all from one frame.
     Events(CommittedEvents),
+    /// Lines of a committed request that went to quarantine, all from one frame.
+    Rejected(CommittedRejects),
     /// The end of that request. It follows its last events, and stands alone if it has none.
     Committed(CommittedRequest),
     /// A control frame of the stream.
@@ -52,6 +56,21 @@ pub struct CommittedEvents {
     pub commit: Lsn,
     /// The position before these events.
     pub before: Position,
+}
+
+/// Lines of a committed request that went to quarantine, all from one frame.
+#[derive(Clone, Debug)]
+pub struct CommittedRejects {
+    /// Their records: see [`crate::log::rejected::records`].
+    pub payload: Bytes,
+    /// The request they belong to.
+    pub request: RequestId,
+    /// When it arrived.
+    pub arrival: Timestamp,
+    /// The LSN of the frame.
+    pub lsn: Lsn,
+    /// Where the request's commit frame stands.
+    pub commit: Lsn,
 }
 
 /// A committed request, once all its events are yielded.

@@ -29,6 +29,9 @@
 //! A sink may need the commits alone ([`Reads::KeyedCommits`]). Then no line is decoded, nothing is
 //! held of what isn't committed, and a request whose beginning is trimmed is none the worse for it.
 //!
+//! Rejected lines stand in frames of their own, which only [`Reads::Rejected`] yields; it passes over
+//! the events. Positions say nothing of them: they move from the end of one request to that of the next.
+//!
 //! # Order of trust
 //!
 //! Batches are verified when they are scanned. A frame that is read again is verified by the
@@ -51,7 +54,7 @@ mod tests;
 mod versions;
 
 pub use error::ReadError;
-pub use item::{CommittedEvents, CommittedRequest, Item};
+pub use item::{CommittedEvents, CommittedRejects, CommittedRequest, Item};
 pub use source::{AtRest, Head, Source};
 
 use self::ahead::ReadAhead;
@@ -73,6 +76,8 @@ pub enum Reads {
     Events,
     /// The commits of requests with an idempotency key, and [`Item::Passed`].
     KeyedCommits,
+    /// The rejected lines of requests that have some, their commits, and [`Item::Passed`].
+    Rejected,
 }
 
 /// After so much of the log without an item, [`Item::Passed`] says where the reader is.

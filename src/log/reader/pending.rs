@@ -35,8 +35,9 @@ pub(super) struct PendingRequest {
     pub schema: SchemaVersion,
     pub arrival: Timestamp,
     pub seed: u64,
+    /// Those that will be read again.
     pub frames: Vec<FrameRef>,
-    /// Events in these frames.
+    /// Events in its frames.
     pub events: u64,
     /// The batch with which it begins.
     begin: Lsn,
@@ -86,8 +87,13 @@ impl FrameRef {
 }
 
 impl Pending {
-    /// Adds a frame without a commit flag.
-    pub fn add(&mut self, header: &FrameHeader, frame: FrameRef) -> Result<(), OutOfOrder> {
+    /// Adds a frame without a commit flag; its place only if it `is_wanted` later.
+    pub fn add(
+        &mut self,
+        header: &FrameHeader,
+        frame: FrameRef,
+        is_wanted: bool,
+    ) -> Result<(), OutOfOrder> {
         if header.first {
             self.begin(header, frame.batch, false);
         }
@@ -99,7 +105,9 @@ impl Pending {
             return Err(OutOfOrder::Hole { expected: request.events, found: frame.first_event });
         }
         request.events += u64::from(frame.events);
-        request.frames.push(frame);
+        if is_wanted {
+            request.frames.push(frame);
+        }
         Ok(())
     }
 
@@ -195,9 +203,9 @@ mod tests {
     fn the_oldest_is_that_of_the_requests_still_pending() {
         let mut pending = Pending::default();
         // Request 2 has the larger number but begins first.
-        pending.add(&header(2, true), frame(4096, 0)).unwrap();
-        pending.add(&header(1, true), frame(8192, 0)).unwrap();
-        pending.add(&header(2, false), frame(12288, 2)).unwrap();
+        pending.add(&header(2, true), frame(4096, 0), true).unwrap();
+        pending.add(&header(1, true), frame(8192, 0), true).unwrap();
+        pending.add(&header(2, false), frame(12288, 2), true).unwrap();
         assert_eq!(pending.oldest(), Some(Lsn(4096)));
         assert_eq!(pending.take(RequestId(2)).unwrap().frames.len(), 2);
         assert_eq!(pending.oldest(), Some(Lsn(8192)));
@@ -210,13 +218,13 @@ mod tests {
     fn a_frame_that_does_not_continue_its_request_is_refused() {
         let mut pending = Pending::default();
         assert_eq!(
-            pending.add(&header(1, false), frame(4096, 2)),
+            pending.add(&header(1, false), frame(4096, 2), true),
             Err(OutOfOrder::NotBegun),
             "its first frame was never seen"
         );
-        pending.add(&header(1, true), frame(8192, 0)).unwrap();
+        pending.add(&header(1, true), frame(8192, 0), true).unwrap();
         assert_eq!(
-            pending.add(&header(1, false), frame(12288, 4)),
+            pending.add(&header(1, false), frame(12288, 4), true),
             Err(OutOfOrder::Hole { expected: 2, found: 4 })
         );
     }
@@ -225,7 +233,7 @@ mod tests {
     fn a_request_without_its_beginning_is_never_whole() {
         let mut pending = Pending::default();
         pending.add_headless(&header(1, false), Lsn(4096));
-        pending.add(&header(1, false), frame(12288, 4)).unwrap();
+        pending.add(&header(1, false), frame(12288, 4), true).unwrap();
         assert_eq!(
             pending.oldest(),
             Some(Lsn(4096)),

@@ -36,6 +36,7 @@ impl History {
             // L10: the last frame crosses the line, and no other one is begun behind it.
             assert!(reader.ahead.raw_bytes < READ_AHEAD_BYTES + FRAME_TARGET_BYTES);
             match item {
+                Item::Rejected(_) => panic!("nobody has asked for rejected lines"),
                 Item::Events(events) => {
                     for (row, n) in (events.from_row..).zip(numbers(&events.rows, events.from_row))
                     {

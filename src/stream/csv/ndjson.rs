@@ -57,6 +57,8 @@ pub struct ToNdjson {
     header: Header,
     /// Known once a line has come that isn't blank.
     records: Option<Records>,
+    /// The header, as it came; empty without one.
+    header_line: Vec<u8>,
 }
 
 /// What the records of one body look like.
@@ -73,7 +75,17 @@ impl ToNdjson {
     /// For a body of the stream `stream`.
     pub fn new(stream: &str, schema: Arc<Schema>, header: Header) -> Self {
         let own_order = schema.record_order(stream);
-        Self { schema, own_order, header, records: None }
+        Self { schema, own_order, header, records: None, header_line: Vec::new() }
+    }
+
+    /// The header, as it came; empty if the body has none, or none has come yet.
+    pub fn header_line(&self) -> &[u8] {
+        &self.header_line
+    }
+
+    /// Whether a line has come that says how records are to be read: the header, or the first of them.
+    pub fn has_begun(&self) -> bool {
+        self.records.is_some()
     }
 
     /// Appends to `out` the one line that `line` becomes, which is the body's line `number` without
@@ -117,6 +129,7 @@ impl ToNdjson {
         let order = order.unwrap_or_else(|| Order::without_header(&wanted));
         let records = self.records.insert(Records::new(order, &self.own_order, columns));
         if is_header {
+            line.clone_into(&mut self.header_line);
             out.push(b'\n');
             return Ok(());
         }

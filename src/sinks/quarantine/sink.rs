@@ -1,0 +1,166 @@
+//! Rejected lines into the file.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::copy::FrozenQuarantine;
+use crate::log::rejected::records;
+use crate::log::{CommittedRejects, Control, Lsn, Position};
+use crate::quarantine::{Quarantine, QuarantineFile, Record, Rejected, Room};
+use crate::sinks::{Events, Frozen, Mark, Sink, SinkError, StartFile};
+
+/// Lines that are gathered before they are written: much more would only take memory.
+const GATHERED_BYTES: usize = 1 << 20;
+/// A checkpoint is made so long after the first record that it hasn't: until then, a crash has the
+/// records behind the last one written again.
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
+
+/// What it is made of, besides what is open.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) quarantine: Quarantine,
+    pub(super) room: Arc<Room>,
+    pub(super) start: StartFile,
+}
+
+/// Writes one stream's quarantine.
+#[derive(Debug)]
+pub(super) struct QuarantineSink {
+    parts: Parts,
+    file: QuarantineFile,
+    /// What the start file says.
+    durable: Mark,
+    reached: Position,
+    /// Records that aren't written yet.
+    gathered: Vec<Record>,
+    gathered_bytes: usize,
+    /// The request whose lines came last, and how many have.
+    request: (Lsn, u64),
+    /// Since when records are written that no checkpoint has.
+    ahead_since: Option<Instant>,
+}
+
+impl QuarantineSink {
+    pub(super) fn new(parts: Parts, file: QuarantineFile, durable: Mark) -> Self {
+        Self {
+            parts,
+            file,
+            durable,
+            reached: durable.position,
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            request: (Lsn::ZERO, 0),
+            ahead_since: None,
+        }
+    }
+
+    fn take(&mut self, rejects: &CommittedRejects) -> Result<(), SinkError> {
+        if self.request.0 != rejects.commit {
+            self.request = (rejects.commit, 0);
+        }
+        for line in records(rejects.payload.clone()) {
+            let line = line.map_err(|reason| SinkError::Damaged {
+                path: self.parts.start.path(),
+                reason: format!("the log's rejected lines at LSN {}: {reason}", rejects.lsn),
+            })?;
+            self.gathered_bytes += line.raw.len() + line.reason.len();
+            self.gathered.push(Record::of_line(
+                line,
+                Rejected {
+                    log: self.reached.log,
+                    request: rejects.request,
+                    commit: rejects.commit,
+                    index: self.request.1,
+                    arrival: rejects.arrival,
+                },
+            ));
+            self.request.1 += 1;
+            if self.gathered_bytes >= GATHERED_BYTES {
+                self.write()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what is gathered durable.
+    fn write(&mut self) -> Result<(), SinkError> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        self.file.append(&self.gathered)?;
+        self.gathered.clear();
+        self.gathered_bytes = 0;
+        self.ahead_since.get_or_insert_with(Instant::now);
+        self.parts.room.holds(self.file.end());
+        Ok(())
+    }
+
+    fn store(&mut self) -> Result<(), SinkError> {
+        self.write()?;
+        if self.durable.position != self.reached {
+            let mark = Mark { position: self.reached, ..self.durable };
+            self.parts.start.store(mark)?;
+            self.durable = mark;
+        }
+        self.ahead_since = None;
+        Ok(())
+    }
+
+    /// Tells requests of an error (R4).
+    fn told<T>(&self, result: Result<T, SinkError>) -> Result<T, SinkError> {
+        if let Err(error) = &result {
+            self.parts.room.fails(error.to_string());
+        }
+        result
+    }
+}
+
+impl Sink for QuarantineSink {
+    /// Events are none of its business, and it reads none.
+    fn apply(&mut self, _events: &Events<'_>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn rejected(&mut self, rejects: &CommittedRejects) -> Result<(), SinkError> {
+        let taken = self.take(rejects);
+        self.told(taken)
+    }
+
+    fn control(&mut self, _control: &Control, position: &Position) -> Result<(), SinkError> {
+        self.reached(position)
+    }
+
+    fn reached(&mut self, position: &Position) -> Result<(), SinkError> {
+        self.reached = *position;
+        Ok(())
+    }
+
+    /// After this the pair says what it has applied (R2).
+    fn settle(&mut self, _now: Instant) -> Result<(), SinkError> {
+        let written = self.write();
+        self.told(written)
+    }
+
+    fn checkpoint(&mut self) -> Result<(), SinkError> {
+        let stored = self.store();
+        self.told(stored)
+    }
+
+    fn wants_checkpoint(&self, now: Instant) -> bool {
+        self.ahead_since.is_some_and(|since| now.duration_since(since) >= CHECKPOINT_AFTER)
+    }
+
+    fn durable(&self) -> Position {
+        self.durable.position
+    }
+
+    fn freeze(&mut self) -> Result<Box<dyn Frozen>, SinkError> {
+        let (quarantine, position) = (self.parts.quarantine.clone(), self.durable.position);
+        Ok(Box::new(FrozenQuarantine { quarantine, position }))
+    }
+
+    fn next_due(&self, now: Instant) -> Option<Duration> {
+        let since = self.ahead_since?;
+        Some(CHECKPOINT_AFTER.saturating_sub(now.duration_since(since)))
+    }
+}
