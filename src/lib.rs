@@ -19,12 +19,14 @@
 //! * [`ingest`]: one HTTP body into one all-or-nothing request of the log.
 //! * [`quarantine`]: the events that came to nothing, each with its reason and its line.
 //! * [`sinks`]: what follows the log: the trait, its runner, and one folder per output.
+//! * [`backup`]: a copy that a daemon can be started on, made while another one runs.
 //! * [`metrics`]: every metric, named and described in one place.
 //! * [`config`]: file, environment and flags become one validated configuration.
 //! * [`server`]: routes, errors and health over HTTP.
 //! * [`totals`]: events per customer and hour, straight from a CSV file.
 //! * [`cli`]: one file per subcommand.
 
+pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod disk;

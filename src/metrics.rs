@@ -21,8 +21,8 @@ use families::{Maker, PairFamilies, StreamFamilies};
 
 pub use access::{AccessMetrics, Denied};
 pub use handles::{
-    ConnectionMetrics, Limit, LimitMetrics, LogMetrics, RecoveryMetrics, Refusal, ReloadMetrics,
-    SinkMetrics, StreamMetrics, TableMetrics, UsageMetrics,
+    BackupMetrics, ConnectionMetrics, Limit, LimitMetrics, LogMetrics, RecoveryMetrics, Refusal,
+    ReloadMetrics, SinkMetrics, StreamMetrics, TableMetrics, UsageMetrics,
 };
 pub use late::{FigureMetrics, LateCounter};
 
@@ -49,6 +49,8 @@ pub struct Metrics {
     pub table: TableMetrics,
     /// The usage sink's store.
     pub usage: UsageMetrics,
+    /// Backups.
+    pub backups: BackupMetrics,
     /// Seconds since the process started.
     pub uptime_seconds: Gauge,
     streams: StreamFamilies,
@@ -70,6 +72,7 @@ impl Metrics {
             reloads: maker.reloads()?,
             table: maker.table()?,
             usage: maker.usage()?,
+            backups: maker.backups()?,
             uptime_seconds: maker.uptime()?,
             streams: StreamFamilies::new(&maker)?,
             pairs: PairFamilies::new(&maker)?,

@@ -4,61 +4,10 @@
 
 mod harness;
 
-use std::fs::File;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::{Daemon, PATIENCE, say, user_events};
-
-/// A small file system of its own; unmounted when dropped.
-struct SmallDisk {
-    at: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    /// `None`, and said, where this process may not mount one.
-    fn mount(mebibytes: u32) -> Option<Self> {
-        let at = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "windrow-test"])
-            .arg(at.path())
-            .output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Self { at }),
-            Ok(output) => {
-                let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-                say(&format!("SKIPPED full_disk: no small file system could be mounted: {reason}"));
-                None
-            }
-            Err(error) => {
-                say(&format!("SKIPPED full_disk: mount can't be run: {error}"));
-                None
-            }
-        }
-    }
-
-    fn data(&self) -> PathBuf {
-        self.at.path().join("data")
-    }
-
-    /// Takes so much of it away.
-    fn fill(&self, mebibytes: u64) -> PathBuf {
-        let path = self.at.path().join("filler");
-        let file = File::create(&path).unwrap();
-        fs2::FileExt::allocate(&file, mebibytes << 20).unwrap();
-        path
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(self.at.path()).status();
-        if !unmounted.is_ok_and(|status| status.success()) {
-            say(&format!("{} stays mounted", self.at.path().display()));
-        }
-    }
-}
+use harness::small_disk::SmallDisk;
+use harness::{Daemon, PATIENCE, user_events};
 
 const SMALL: [&str; 4] = ["--wal-segment", "4MiB", "--wal-reserve", "16MiB"];
 

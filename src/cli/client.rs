@@ -28,6 +28,8 @@ pub struct Client {
     /// What every request carries.
     headers: HeaderMap,
     open: Option<SendRequest<Full<Bytes>>>,
+    /// How long a request may take.
+    patience: Duration,
 }
 
 /// What the daemon has answered.
@@ -73,12 +75,18 @@ impl Client {
         let agent = HeaderValue::from_static(concat!("windrow/", env!("CARGO_PKG_VERSION")));
         headers.insert(header::USER_AGENT, agent);
         headers.extend(token.map(|token| (header::AUTHORIZATION, token)));
-        Self { place, headers, open: None }
+        Self { place, headers, open: None, patience: ANSWER_MAX }
     }
 
     /// Another client of the same daemon, with a connection of its own.
     pub fn another(&self) -> Self {
-        Self { place: self.place.clone(), headers: self.headers.clone(), open: None }
+        Self { place: self.place.clone(), headers: self.headers.clone(), open: None, ..*self }
+    }
+
+    /// From now on requests may take so long, for what the daemon needs longer for than it waits for
+    /// anything else.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Where the daemon is.
@@ -129,9 +137,9 @@ impl Client {
             let retry_after = retry_after(&head.headers);
             Ok(Answer { status: head.status, retry_after, body })
         };
-        let answer = match tokio::time::timeout(ANSWER_MAX, exchange).await {
+        let answer = match tokio::time::timeout(self.patience, exchange).await {
             Ok(answer) => answer.map_err(|reason| self.broken(reason))?,
-            Err(_) => return Err(self.silent(ANSWER_MAX)),
+            Err(_) => return Err(self.silent(self.patience)),
         };
         self.open = Some(connection);
         Ok(answer)

@@ -4,6 +4,7 @@
 //! from the one table of keys ([`flags`]). Errors go to standard error as one sentence, and the exit
 //! code says what kind it was ([`exit`]).
 
+mod backup;
 mod client;
 mod config;
 mod data;
@@ -89,6 +90,8 @@ enum Command {
     Wal(wal::Arguments),
     /// Rebuild a sink's output from what the log still holds
     Replay(replay::Arguments),
+    /// Copy a data directory, while its daemon runs or while it doesn't
+    Backup(backup::Arguments),
     /// Send a file's rows to a running daemon
     Import(import::Arguments),
     /// Make, list and revoke tokens
@@ -103,9 +106,9 @@ impl Command {
     /// The subcommands that take every key as a flag, by name.
     const CONFIGURED: [&str; 2] = ["serve", "config"];
     /// The subcommands that talk to a daemon, by name.
-    const OF_DAEMON: [&str; 2] = ["health", "import"];
+    const OF_DAEMON: [&str; 3] = ["backup", "health", "import"];
     /// The subcommands that read a data directory, by name.
-    const OF_DATA: [&str; 4] = ["windows", "verify", "wal", "replay"];
+    const OF_DATA: [&str; 5] = ["backup", "windows", "verify", "wal", "replay"];
 }
 
 /// Runs the command line `arguments`, the program's name first.
@@ -134,7 +137,9 @@ fn command(arguments: &[OsString]) -> clap::Command {
     for name in Command::OF_DAEMON {
         command = command.mut_subcommand(name, |sub| sub.args(flags::listen()));
     }
-    command = command.mut_subcommand("replay", |sub| sub.args(flags::table_url()));
+    for name in ["backup", "replay"] {
+        command = command.mut_subcommand(name, |sub| sub.args(flags::table_url()));
+    }
     for name in Command::OF_DATA {
         command = command.mut_subcommand(name, |sub| sub.args(flags::of_data()));
     }
@@ -166,6 +171,7 @@ fn dispatch(program: &Program, cli: Cli, matches: &ArgMatches) -> anyhow::Result
         Command::Replay(arguments) => {
             replay::run(&arguments, &DataDir::of(&settings.read()?)?, out)
         }
+        Command::Backup(arguments) => backup::run(&arguments, settings, out),
         Command::Import(arguments) => import::run(arguments, settings, out),
         Command::Token(arguments) => token::run(arguments, settings, out),
         Command::Health(arguments) => health::run(&arguments, settings, out),

@@ -27,6 +27,11 @@ pub struct Reach {
 }
 
 impl Reach {
+    /// Whether somebody has said where the daemon is.
+    pub fn is_named(&self) -> bool {
+        self.url.is_some()
+    }
+
     /// A client of that daemon, not connected yet.
     pub fn client(&self, sources: Sources) -> anyhow::Result<Client> {
         let place = Place::of(self.url.as_deref(), sources)?;

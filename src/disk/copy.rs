@@ -15,12 +15,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Disk, DiskFile};
 
-/// So much is read and written at once; in between the copier looks whether it should stop.
+/// So much is read and written at once; in between the copier looks whether it should stop, and whether
+/// there is room for more.
 const PIECE_BYTES: usize = 1 << 20;
 /// So many files are synced together, which costs hardly more than one.
 const SYNC_FILES: usize = 64;
-/// Free space is looked at whenever so much was written.
-const LOOK_AT_SPACE_BYTES: u64 = 64 << 20;
 
 /// Why there is no copy.
 #[derive(thiserror::Error, Debug)]
@@ -74,7 +73,6 @@ pub struct Copier {
     reserve_bytes: u64,
     called_off: Arc<AtomicBool>,
     copied: Copied,
-    written_bytes: u64,
     /// Written, and not synced yet.
     unsynced: Vec<(PathBuf, Box<dyn DiskFile>)>,
     /// Directories with names that aren't durable.
@@ -97,7 +95,6 @@ impl Copier {
             reserve_bytes,
             called_off,
             copied: Copied::default(),
-            written_bytes: 0,
             unsynced: Vec::new(),
             directories: BTreeSet::new(),
             buffer: Vec::new(),
@@ -274,18 +271,14 @@ impl Copier {
         let mut offset = 0;
         while offset < len {
             self.go_on()?;
-            if self.written_bytes / LOOK_AT_SPACE_BYTES
-                != (self.written_bytes + PIECE_BYTES as u64) / LOOK_AT_SPACE_BYTES
-            {
-                self.room_for(PIECE_BYTES as u64)?;
-            }
-            buffer.resize(PIECE_BYTES.min((len - offset) as usize), 0);
+            let left = usize::try_from(len - offset).unwrap_or(PIECE_BYTES);
+            buffer.resize(PIECE_BYTES.min(left), 0);
+            self.room_for(buffer.len() as u64)?;
             from.read_exact_at(&mut buffer, offset)
                 .map_err(|error| self.failed("reading", from_path, error))?;
             file.write_all_at(&[IoSlice::new(&buffer)], offset)
                 .map_err(|error| self.failed("writing", to, error))?;
             offset += buffer.len() as u64;
-            self.written_bytes += buffer.len() as u64;
         }
         self.buffer = buffer;
         Ok(())

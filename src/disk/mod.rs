@@ -34,7 +34,7 @@ mod real;
 mod sim;
 
 pub use copy::{Copied, Copier, CopyError};
-pub use lock::{DirLock, LockError};
+pub use lock::{DirLock, LOCK_FILE, LockError};
 pub use medium::Medium;
 pub use real::RealDisk;
 pub use sim::{FREE_BYTES_DEFAULT, PAGE_BYTES, SECTOR_BYTES, SimDisk};

@@ -7,12 +7,20 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::recovery::find_end;
 use super::segment::{SEGMENT_HEADER_BYTES, segment_name};
 use super::{Log, Lsn, SegmentSpan};
-use crate::disk::{Copier, CopyError};
+use crate::disk::{Copier, CopyError, Disk};
 
 /// How often a copier that waits for the durable end looks whether it should stop.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Where the log in `dir`, which nobody has open, ends. `None` if that can't be told, because it is
+/// damaged or empty.
+pub fn end_at_rest(disk: &dyn Disk, dir: &Path) -> Option<Lsn> {
+    let found = find_end(disk, dir).ok()?;
+    found.id().map(|_| found.end())
+}
 
 impl Log {
     /// Copies the log up to its durable end into the directory `to`, and says where that is. The log
@@ -73,7 +81,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::disk::{Disk, SimDisk};
+    use crate::disk::SimDisk;
     use crate::log::rig::Rig;
     use crate::log::scan::LogDir;
     use crate::log::verify::verify;

@@ -72,6 +72,7 @@ mod writing;
 
 pub use committer::{BatchWritten, Committer};
 pub use control::{CloseReason, CloseRecord, Control, SchemaRecord};
+pub use copy::end_at_rest;
 pub use counts::EventCount;
 pub use error::{AppendError, OpenError};
 pub use handle::{Log, LogUsage};

@@ -7,8 +7,8 @@ use prometheus::{
 };
 
 use super::handles::{
-    ConnectionMetrics, Limit, LimitMetrics, LogMetrics, RecoveryMetrics, Refusal, ReloadMetrics,
-    SinkMetrics, StreamMetrics, TableMetrics, UsageMetrics,
+    BackupMetrics, ConnectionMetrics, Limit, LimitMetrics, LogMetrics, RecoveryMetrics, Refusal,
+    ReloadMetrics, SinkMetrics, StreamMetrics, TableMetrics, UsageMetrics,
 };
 use super::late::{FigureMetrics, LateCounter};
 
@@ -401,6 +401,20 @@ impl Maker {
                 "usage_conflicting_duplicates_total",
                 "Duplicates that say something else than the event with their id that counts.",
             )?,
+        })
+    }
+
+    /// Backups.
+    pub(super) fn backups(&self) -> Result<BackupMetrics, Error> {
+        let last = Gauge::with_opts(options(
+            "backup_last_timestamp_seconds",
+            "When the last backup was finished, as seconds since 1970; 0 if none was since the start.",
+        ));
+        Ok(BackupMetrics {
+            written: self.counter("backups_total", "Backups that were finished.")?,
+            failed: self
+                .counter("backups_failed_total", "Backups that failed or were called off.")?,
+            last: self.registered(last)?,
         })
     }
 

@@ -80,6 +80,17 @@ pub struct UsageMetrics {
     pub conflicts: IntCounter,
 }
 
+/// Backups.
+#[derive(Clone, Debug)]
+pub struct BackupMetrics {
+    /// Those that were finished.
+    pub written: IntCounter,
+    /// Those that failed, or were called off.
+    pub failed: IntCounter,
+    /// When the last one was finished, in seconds since 1970; 0 if none was since the start.
+    pub last: Gauge,
+}
+
 /// The handles of one stream.
 #[derive(Clone, Debug)]
 pub struct StreamMetrics {

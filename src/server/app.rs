@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::auth::Guard;
 use super::problem::Problem;
 use super::statistics::{self, Statistics};
+use crate::backup::Backups;
 use crate::config::{Config, Origins, StreamConfig};
 use crate::disk::Disk;
 use crate::ingest::{BodyLimits, Intake};
@@ -49,6 +50,8 @@ pub struct Ready {
     pub table: Option<Arc<TableReader>>,
     /// Answers questions about the stream `usage`, if it has that sink.
     pub usage: Option<Arc<UsageReader>>,
+    /// Makes backups.
+    pub backups: Arc<Backups>,
     /// The disk that outputs are on.
     pub disk: Arc<dyn Disk>,
 }

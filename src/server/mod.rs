@@ -16,6 +16,7 @@
 
 mod app;
 pub mod auth;
+mod backup;
 mod connections;
 mod cors;
 mod csv_file;

@@ -131,6 +131,12 @@ impl Problem {
             .retry_after(RETRY_SOON_SECONDS)
     }
 
+    /// A file system has no room for what was asked: 507.
+    pub fn no_room(detail: impl Into<String>) -> Self {
+        let status = StatusCode::INSUFFICIENT_STORAGE;
+        Self::new(status, "disk-full", "The disk is full", detail.into())
+    }
+
     /// Something failed that should not have: 500.
     pub fn internal(detail: impl Into<String>) -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;

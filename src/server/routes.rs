@@ -16,7 +16,7 @@ use super::app::App;
 use super::auth::{self, Access, Guard, Need, Scope};
 use super::extract::InPath;
 use super::problem::Problem;
-use super::{cors, csv_file, events, health, ingest, observe, streams, usage};
+use super::{backup, cors, csv_file, events, health, ingest, observe, streams, usage};
 use crate::config::Origins;
 use crate::sinks::usage::STREAM as USAGE;
 
@@ -43,6 +43,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .at("/v1/usage/totals", read(USAGE), get(usage::all))
         .at("/v1/usage", read(USAGE), post(usage::batch))
         .at("/v1/events/search", read(USAGE), post(usage::search))
+        .at("/v1/backup", Need::all_streams(Scope::Admin), post(backup::make))
         .at("/metrics", read_any, get(observe::metrics))
         .open("/health", get(health::overall))
         .open("/health/live", get(health::live))

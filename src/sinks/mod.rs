@@ -39,7 +39,7 @@ pub use figures::{PairFigures, StreamFigures};
 pub use frozen::{FreezeAnswer, FreezeDesk, Frozen, Nothing};
 pub use mark::Mark;
 pub use set::{Pair, Sinks, trim};
-pub use start::StartFile;
+pub use start::{DIR as START_FILES_DIR, StartFile};
 pub use status::{Condition, Delay, Lag, PairHealth, PairStatus};
 
 use std::sync::Arc;

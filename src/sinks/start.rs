@@ -18,7 +18,7 @@ use crate::disk::Disk;
 use crate::disk::line::Version1;
 
 /// The directory of start files in the data directory.
-const DIR: &str = "sinks";
+pub const DIR: &str = "sinks";
 const SUFFIX: &str = ".json";
 
 /// The start file of one pair.

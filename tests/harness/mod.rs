@@ -16,6 +16,7 @@
 pub mod http;
 pub mod mariadb;
 pub mod outputs;
+pub mod small_disk;
 pub mod sql;
 pub mod storm;
 pub mod table;

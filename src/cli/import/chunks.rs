@@ -218,7 +218,9 @@ mod tests {
                 together += own;
             }
             prop_assert_eq!(&together, &text);
-            prop_assert_eq!(line - 1, file.split_inclusive('\n').count() as u64);
+            // A file of nothing but its mark has no line.
+            let unmarked = file.trim_start_matches('\u{feff}');
+            prop_assert_eq!(line - 1, unmarked.split_inclusive('\n').count() as u64);
             // How reading goes makes no difference to where the cuts are.
             let again = chunks_of(&file, chunk_bytes, usize::MAX).unwrap();
             let bodies = |chunks: &[Chunk]| chunks.iter().map(|c| c.body.clone()).collect::<Vec<_>>();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::pairs::Pairs;
+use crate::backup::{Backups, Source};
 use crate::cli::{NeedsPerson, Program};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
@@ -58,6 +59,7 @@ impl Opened {
             sinks: sinks.clone(),
             table: pairs.table.clone(),
             usage: pairs.usage.clone(),
+            backups: Arc::new(backups(config, &disk, &log, &sinks, metrics)),
             log: log.clone(),
             disk,
         };
@@ -103,6 +105,24 @@ fn log_options(config: &Config) -> LogOptions {
         in_flight_bytes: usize::try_from(config.limits.in_flight_bytes).unwrap_or(usize::MAX),
         ..LogOptions::new(&wal.dir)
     }
+}
+
+fn backups(
+    config: &Config,
+    disk: &Arc<dyn Disk>,
+    log: &Log,
+    sinks: &Arc<Sinks>,
+    metrics: &Metrics,
+) -> Backups {
+    let source = Source {
+        disk: Arc::clone(disk),
+        data_dir: config.data_dir.clone(),
+        log_dir: config.wal.dir.clone(),
+        reserve_bytes: config.wal.reserve_bytes,
+        table_url: config.table.url.clone(),
+        table_timeout: config.table.timeout,
+    };
+    Backups::new(source, log.clone(), Arc::clone(sinks), metrics.backups.clone())
 }
 
 /// One line that says what opening found and did, and the same in metrics.

@@ -48,7 +48,6 @@ enum Of {
     /// That of the stream that stands in the path as `{stream}`.
     InPath,
     /// All of it at once.
-    #[allow(dead_code, reason = "the first route that needs it is under way")]
     All,
 }
 
@@ -70,7 +69,6 @@ impl Need {
     }
 
     /// A scope, of a token for all streams.
-    #[allow(dead_code, reason = "the first route that needs it is under way")]
     pub(in crate::server) const fn all_streams(scope: Scope) -> Self {
         Self { scope, of: Of::All }
     }

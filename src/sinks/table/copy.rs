@@ -44,13 +44,16 @@ impl Frozen for FrozenTable {
             StorageCopy::Elsewhere(place) => {
                 // It may be restored to any moment, so all that is known is kept.
                 self.quarantine.copy_up_to(None, copier)?;
-                Ok(Some(format!(
-                    "the table of `{}` is in {place}, which is not part of the copy: back it up by \
-                     that database's own means, and restore it to a moment that is no later than \
-                     this copy",
-                    self.stream
-                )))
+                Ok(Some(not_in_the_copy(&self.stream, &place)))
             }
         }
     }
+}
+
+/// Says that a stream's table is at a place that backups don't reach.
+pub fn not_in_the_copy(stream: &str, place: &str) -> String {
+    format!(
+        "the table of `{stream}` is in {place} and not part of the copy: back it up by that \
+         database's own means, and restore it as of a moment that is not later than this copy"
+    )
 }

@@ -55,7 +55,7 @@ mod writer;
 
 pub use crate::sinks::Mark;
 pub use contained::is_contained;
-pub use copy::StorageCopy;
+pub use copy::{StorageCopy, not_in_the_copy};
 pub use event::Event;
 pub use open::{Parts, Table};
 pub use options::TableOptions;

@@ -63,7 +63,7 @@ use crate::log::{Lsn, Position};
 use crate::metrics::StreamMetrics;
 
 pub use listing::{Listing, Page, listing};
-pub use names::OPEN_SUFFIX;
+pub use names::{OPEN_SUFFIX, is_committed};
 pub use options::{Anchor, Keep, OnCommit, WindowsOptions};
 pub use shared::OpenWindow;
 pub use verify::{Finding, Verified, streams, verify};
