@@ -23,7 +23,7 @@ fn rows_to_csv(criterion: &mut Criterion) {
     let mut lines = events::Lines::new(LINES, 1);
     lines.stamp(0, Duration::from_millis(1));
     let schema = Arc::new(Schema::builtin("user-events").unwrap());
-    let limits = DecodeLimits { line_bytes_max: 1 << 20 };
+    let limits = DecodeLimits { line_bytes_max: 1 << 20, ..DecodeLimits::OPEN };
     let decoder = Decoder::new(Arc::clone(&schema), UnknownFields::Ignore, limits);
     let context = FrameContext { arrival: Timestamp::now(), seed: 1, first_line: 1 };
     let rows = decoder.decode(Bytes::copy_from_slice(lines.text()), &context).unwrap();

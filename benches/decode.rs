@@ -58,7 +58,7 @@ fn decode(criterion: &mut Criterion) {
     let lines = std::str::from_utf8(lines.text()).unwrap();
 
     let schema = Arc::new(Schema::builtin("user-events").unwrap());
-    let limits = DecodeLimits { line_bytes_max: 1 << 20 };
+    let limits = DecodeLimits { line_bytes_max: 1 << 20, ..DecodeLimits::OPEN };
     let decoder = Decoder::new(schema, UnknownFields::Ignore, limits);
     let context = FrameContext { arrival: Timestamp::now(), seed: 1, first_line: 1 };
 
@@ -136,7 +136,8 @@ fn batch(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(BATCH_EVENTS as u64));
     let form = Form::Member { name: "events", items_max: BATCH_EVENTS as u64 };
     let stall = Duration::from_secs(1);
-    let limits = BodyLimits { sent_bytes_max: None, decompressed_bytes_max: None, stall };
+    let limits =
+        BodyLimits { sent_bytes_max: None, decompressed_bytes_max: None, stall, whole: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     group.bench_function("document into lines", |bencher| {
         bencher.iter(|| {

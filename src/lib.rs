@@ -13,6 +13,7 @@
 //! The rooms, from the bottom up. Imports go one way, `cli → server → ingest → log ← sinks`.
 //!
 //! * [`time`]: timestamps, parsed and printed without losing a nanosecond.
+//! * [`tls`]: certificates and keys, read and checked.
 //! * [`stream`]: what a line means: schemas, columns, decoders, and the error that names a bad line.
 //! * [`disk`]: the file system as the log and the windows use it, real or simulated.
 //! * [`log`]: the write-ahead log: batches, segments, group commit, recovery, readers.
@@ -38,4 +39,5 @@ pub mod server;
 pub mod sinks;
 pub mod stream;
 pub mod time;
+pub mod tls;
 pub mod totals;

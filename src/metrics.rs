@@ -22,7 +22,7 @@ use families::{Maker, PairFamilies, StreamFamilies};
 pub use access::{AccessMetrics, Denied};
 pub use handles::{
     BackupMetrics, ConnectionMetrics, Limit, LimitMetrics, LogMetrics, RecoveryMetrics, Refusal,
-    ReloadMetrics, SinkMetrics, StreamMetrics, TableMetrics, UsageMetrics,
+    ReloadMetrics, SinkMetrics, StreamMetrics, TableMetrics, TlsMetrics, UsageMetrics,
 };
 pub use late::{FigureMetrics, LateCounter};
 
@@ -45,6 +45,8 @@ pub struct Metrics {
     pub limits: LimitMetrics,
     /// What is read again at SIGHUP.
     pub reloads: ReloadMetrics,
+    /// TLS.
+    pub tls: TlsMetrics,
     /// The table sink's pool.
     pub table: TableMetrics,
     /// The usage sink's store.
@@ -70,6 +72,7 @@ impl Metrics {
             access: AccessMetrics::new(&maker)?,
             limits: maker.limits()?,
             reloads: maker.reloads()?,
+            tls: maker.tls()?,
             table: maker.table()?,
             usage: maker.usage()?,
             backups: maker.backups()?,

@@ -11,9 +11,13 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::place::Place;
+use super::trust;
 
 /// How long connecting may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -27,6 +31,8 @@ pub struct Client {
     place: Place,
     /// What every request carries.
     headers: HeaderMap,
+    /// What TLS is spoken with, where it is.
+    tls: Option<TlsConnector>,
     open: Option<SendRequest<Full<Bytes>>>,
     /// How long a request may take.
     patience: Duration,
@@ -54,6 +60,19 @@ pub enum Unanswered {
         /// Why.
         reason: io::Error,
     },
+    /// Somebody takes it, and then there is no agreement on TLS.
+    #[error(
+        "there is no TLS with {place}: {reason}{}",
+        advice.map(|advice| format!("; {advice}")).unwrap_or_default()
+    )]
+    Untrusted {
+        /// With whom.
+        place: Place,
+        /// Why.
+        reason: io::Error,
+        /// What to do.
+        advice: Option<&'static str>,
+    },
     /// The connection broke, or what came is no HTTP.
     #[error("the connection to {place} broke: {reason}")]
     Broken {
@@ -65,8 +84,9 @@ pub enum Unanswered {
 }
 
 impl Client {
-    /// A client without a connection. `token` goes into every request.
-    pub fn new(place: Place, token: Option<HeaderValue>) -> Self {
+    /// A client without a connection. `token` goes into every request; `tls` is there where the place is one
+    /// for TLS.
+    pub fn new(place: Place, token: Option<HeaderValue>, tls: Option<TlsConnector>) -> Self {
         let mut headers = HeaderMap::new();
         // A host that came out of a parsed URL has no byte that a header doesn't take.
         if let Ok(host) = HeaderValue::try_from(place.authority()) {
@@ -75,12 +95,18 @@ impl Client {
         let agent = HeaderValue::from_static(concat!("windrow/", env!("CARGO_PKG_VERSION")));
         headers.insert(header::USER_AGENT, agent);
         headers.extend(token.map(|token| (header::AUTHORIZATION, token)));
-        Self { place, headers, open: None, patience: ANSWER_MAX }
+        Self { place, headers, tls, open: None, patience: ANSWER_MAX }
     }
 
     /// Another client of the same daemon, with a connection of its own.
     pub fn another(&self) -> Self {
-        Self { place: self.place.clone(), headers: self.headers.clone(), open: None, ..*self }
+        Self {
+            place: self.place.clone(),
+            headers: self.headers.clone(),
+            tls: self.tls.clone(),
+            open: None,
+            patience: self.patience,
+        }
     }
 
     /// From now on requests may take so long, for what the daemon needs longer for than it waits for
@@ -152,23 +178,50 @@ impl Client {
         {
             return Ok(open);
         }
-        let unreachable = |reason| Unanswered::Unreachable { place: self.place.clone(), reason };
-        let connecting = async {
-            match &self.place {
-                Place::Tcp { host, port, .. } => {
-                    let host = host.trim_start_matches('[').trim_end_matches(']');
-                    let socket = TcpStream::connect((host, *port)).await?;
-                    socket.set_nodelay(true)?;
-                    Ok(handshake(socket).await)
+        match tokio::time::timeout(CONNECT_MAX, self.connect()).await {
+            Ok(connected) => connected,
+            Err(_) => Err(self.unreachable(io::ErrorKind::TimedOut.into())),
+        }
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Unanswered> {
+        let connected = match &self.place {
+            Place::Tcp { host, port, .. } => {
+                let host = host.trim_start_matches('[').trim_end_matches(']');
+                let socket = TcpStream::connect((host, *port)).await;
+                let socket = socket.map_err(|reason| self.unreachable(reason))?;
+                // Waiting for more to send would only delay what there is.
+                let _ = socket.set_nodelay(true);
+                match &self.tls {
+                    Some(tls) => handshake(self.secure(tls, host, socket).await?).await,
+                    None => handshake(socket).await,
                 }
-                Place::Unix(path) => Ok(handshake(UnixStream::connect(path).await?).await),
+            }
+            Place::Unix(path) => {
+                let socket = UnixStream::connect(path).await;
+                handshake(socket.map_err(|reason| self.unreachable(reason))?).await
             }
         };
-        match tokio::time::timeout(CONNECT_MAX, connecting).await {
-            Ok(Ok(connected)) => connected.map_err(|error| self.broken(told(&error))),
-            Ok(Err(error)) => Err(unreachable(error)),
-            Err(_) => Err(unreachable(io::ErrorKind::TimedOut.into())),
-        }
+        connected.map_err(|error| self.broken(told(&error)))
+    }
+
+    async fn secure(
+        &self,
+        tls: &TlsConnector,
+        host: &str,
+        socket: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, Unanswered> {
+        let untrusted = |reason: io::Error| {
+            let advice = trust::advice(&reason);
+            Unanswered::Untrusted { place: self.place.clone(), reason, advice }
+        };
+        let name = ServerName::try_from(host.to_owned());
+        let name = name.map_err(|error| untrusted(io::Error::other(error)))?;
+        tls.connect(name, socket).await.map_err(untrusted)
+    }
+
+    fn unreachable(&self, reason: io::Error) -> Unanswered {
+        Unanswered::Unreachable { place: self.place.clone(), reason }
     }
 
     fn broken(&self, reason: String) -> Unanswered {
@@ -188,9 +241,14 @@ where
 
 /// An error with its cause, which says more.
 fn told(error: &hyper::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
+    let mut told = error.to_string();
+    if let Some(cause) = std::error::Error::source(error) {
+        told = format!("{told}: {cause}");
+    }
+    // A server that wants to see a certificate may say so only when something is asked.
+    match trust::advice(error) {
+        Some(advice) => format!("{told}; {advice}"),
+        None => told,
     }
 }
 

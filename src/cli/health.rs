@@ -25,7 +25,7 @@ pub struct Arguments {
 
 /// Succeeds if the daemon is ready.
 pub fn run(arguments: &Arguments, sources: Sources, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut client = arguments.daemon.client(sources)?;
+    let mut client = arguments.daemon.client_without_secrets(sources)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(ask(&mut client));
     let place = client.place();

@@ -22,6 +22,7 @@ mod replay;
 mod serve;
 mod token;
 mod totals;
+mod trust;
 mod verify;
 mod wal;
 mod windows;

@@ -8,16 +8,20 @@ use anyhow::bail;
 use http::Uri;
 
 use super::exit::WrongUsage;
-use crate::config::{Listen, Sources};
+use crate::config::{Listen, Settings};
 
 /// The port of a URL that names none.
 const HTTP_PORT: u16 = 80;
+/// The same with TLS.
+const HTTPS_PORT: u16 = 443;
 
 /// Where a daemon takes requests.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Place {
     /// Over TCP, maybe behind a proxy that serves it under a path.
     Tcp {
+        /// Whether TLS is spoken.
+        tls: bool,
         /// A name or an address; IPv6 in brackets.
         host: String,
         /// The port.
@@ -30,46 +34,51 @@ pub enum Place {
 }
 
 impl Place {
-    /// The one that `url` names or, without one, where the configuration says that a daemon listens.
-    pub fn of(url: Option<&str>, sources: Sources) -> anyhow::Result<Self> {
-        match url {
-            Some(url) => Self::from_url(url),
-            None => Ok(match reachable(sources.read()?.get("listen")?) {
-                Listen::Unix(path) => Self::Unix(path),
-                Listen::Tcp(address) => Self::Tcp {
-                    host: match address.ip() {
-                        IpAddr::V4(ip) => ip.to_string(),
-                        IpAddr::V6(ip) => format!("[{ip}]"),
-                    },
-                    port: address.port(),
-                    prefix: String::new(),
+    /// Where the configuration says that a daemon listens.
+    pub fn configured(settings: &Settings) -> anyhow::Result<Self> {
+        Ok(match reachable(settings.get("listen")?) {
+            Listen::Unix(path) => Self::Unix(path),
+            Listen::Tcp(address) => Self::Tcp {
+                tls: settings.written("tls.cert").is_some(),
+                host: match address.ip() {
+                    IpAddr::V4(ip) => ip.to_string(),
+                    IpAddr::V6(ip) => format!("[{ip}]"),
                 },
-            }),
-        }
+                port: address.port(),
+                prefix: String::new(),
+            },
+        })
     }
 
-    fn from_url(url: &str) -> anyhow::Result<Self> {
+    /// The one that `url` names.
+    pub fn from_url(url: &str) -> anyhow::Result<Self> {
         if let Some(path) = url.strip_prefix("unix:").filter(|path| !path.is_empty()) {
             return Ok(Self::Unix(path.into()));
         }
         let uri: Option<Uri> = url.parse().ok();
-        let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?)));
-        match (parts, uri.as_ref().map(|uri| uri.query())) {
-            (Some(("http", host)), Some(None)) if !host.is_empty() => Ok(Self::Tcp {
-                host: host.to_owned(),
-                port: uri.as_ref().and_then(Uri::port_u16).unwrap_or(HTTP_PORT),
-                prefix: uri
-                    .map(|uri| uri.path().trim_end_matches('/').to_owned())
-                    .unwrap_or_default(),
-            }),
-            (Some(("https", _)), _) => bail!(WrongUsage(format!(
-                "--url is `{url}`, and this build speaks no TLS: give the daemon's own `http://…`, or \
-                 `unix:/path` of its socket"
-            ))),
+        let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri)));
+        match parts {
+            Some((scheme @ ("http" | "https"), host, uri))
+                if !host.is_empty() && uri.query().is_none() =>
+            {
+                let tls = scheme == "https";
+                Ok(Self::Tcp {
+                    tls,
+                    host: host.to_owned(),
+                    port: uri.port_u16().unwrap_or(default_port(tls)),
+                    prefix: uri.path().trim_end_matches('/').to_owned(),
+                })
+            }
             _ => bail!(WrongUsage(format!(
-                "--url is `{url}`, expected one such as `http://127.0.0.1:8080` or `unix:/run/windrow.sock`"
+                "--url is `{url}`, expected one such as `http://127.0.0.1:8080`, \
+                 `https://windrow.example` or `unix:/run/windrow.sock`"
             ))),
         }
+    }
+
+    /// Whether TLS is spoken there.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tcp { tls: true, .. })
     }
 
     /// What goes in front of every path.
@@ -83,7 +92,7 @@ impl Place {
     /// The `Host` header of requests.
     pub fn authority(&self) -> String {
         match self {
-            Self::Tcp { host, port: HTTP_PORT, .. } => host.clone(),
+            Self::Tcp { tls, host, port, .. } if *port == default_port(*tls) => host.clone(),
             Self::Tcp { host, port, .. } => format!("{host}:{port}"),
             Self::Unix(_) => "localhost".to_owned(),
         }
@@ -93,14 +102,21 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { prefix, .. } => write!(f, "http://{}{prefix}", self.authority()),
+            Self::Tcp { tls, prefix, .. } => {
+                let scheme = if *tls { "https" } else { "http" };
+                write!(f, "{scheme}://{}{prefix}", self.authority())
+            }
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
 
+const fn default_port(tls: bool) -> u16 {
+    if tls { HTTPS_PORT } else { HTTP_PORT }
+}
+
 /// An address that listens everywhere is asked on the loopback.
-pub fn reachable(listen: Listen) -> Listen {
+fn reachable(listen: Listen) -> Listen {
     match listen {
         Listen::Tcp(mut address) if address.ip().is_unspecified() => {
             address.set_ip(match address.ip() {
@@ -135,6 +151,8 @@ mod tests {
         for (url, shown, host) in [
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080", "127.0.0.1:8080"),
             ("http://windrow.example/", "http://windrow.example", "windrow.example"),
+            ("https://windrow.example", "https://windrow.example", "windrow.example"),
+            ("https://windrow.example:80", "https://windrow.example:80", "windrow.example:80"),
             ("http://[::1]:9/behind/a/proxy/", "http://[::1]:9/behind/a/proxy", "[::1]:9"),
             ("unix:/run/windrow.sock", "unix:/run/windrow.sock", "localhost"),
         ] {
@@ -150,6 +168,5 @@ mod tests {
             assert!(error.is::<WrongUsage>(), "{url}");
             assert!(error.to_string().contains("such as `http://127.0.0.1:8080`"), "{error}");
         }
-        assert!(Place::from_url("https://host").unwrap_err().to_string().contains("TLS"));
     }
 }

@@ -1,18 +1,21 @@
 //! How a command reaches the daemon that it talks to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use http::HeaderValue;
+use tokio_rustls::TlsConnector;
 
 use super::client::Client;
 use super::exit::WrongUsage;
 use super::place::Place;
-use crate::config::Sources;
+use super::trust::{self, Identity};
+use crate::config::{Settings, Sources};
+use crate::tls::{Source, Trust};
 
 /// Where the daemon is, and what it wants to see of its clients.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct Reach {
     /// Where the daemon is; the address it is configured to listen on if not given
     #[arg(long, env = "WINDROW_URL")]
@@ -24,6 +27,26 @@ pub struct Reach {
     /// A file that holds the token
     #[arg(long, env = "WINDROW_TOKEN_FILE", value_name = "FILE", conflicts_with = "token")]
     token_file: Option<PathBuf>,
+    /// Authorities that the daemon's certificate must come from, or that certificate itself, PEM; the
+    /// system's authorities if not given
+    #[arg(long, env = "WINDROW_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The certificate to show to a daemon that wants to see one, PEM
+    #[arg(long, env = "WINDROW_CERT", value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The private key of that certificate, PEM
+    #[arg(long, env = "WINDROW_KEY", value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
+/// What a command does about the certificate of the daemon that it is configured beside, if no --ca says
+/// otherwise. Its names needn't be those of the address that it listens on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum OwnDaemon {
+    /// It must be the one in `tls.cert`.
+    Checked,
+    /// It may be any.
+    Unchecked,
 }
 
 impl Reach {
@@ -34,8 +57,55 @@ impl Reach {
 
     /// A client of that daemon, not connected yet.
     pub fn client(&self, sources: Sources) -> anyhow::Result<Client> {
-        let place = Place::of(self.url.as_deref(), sources)?;
-        Ok(Client::new(place, self.authorization()?))
+        self.reached(sources, OwnDaemon::Checked)
+    }
+
+    /// A client for what anybody may ask and be told. Without a URL it asks the daemon that it is configured
+    /// beside, and takes whatever certificate that shows: the file may be a newer one already.
+    pub fn client_without_secrets(&self, sources: Sources) -> anyhow::Result<Client> {
+        self.reached(sources, OwnDaemon::Unchecked)
+    }
+
+    fn reached(&self, sources: Sources, own: OwnDaemon) -> anyhow::Result<Client> {
+        let (place, settings) = if let Some(url) = &self.url {
+            (Place::from_url(url)?, None)
+        } else {
+            let settings = sources.read()?;
+            (Place::configured(&settings)?, Some(settings))
+        };
+        let tls = place.is_tls().then(|| self.tls(settings.as_ref(), own)).transpose()?;
+        Ok(Client::new(place, self.authorization()?, tls))
+    }
+
+    /// What TLS is spoken with. `settings` are those of the daemon that is asked, where they are known.
+    fn tls(&self, settings: Option<&Settings>, own: OwnDaemon) -> anyhow::Result<TlsConnector> {
+        let file = |key| settings.and_then(|settings| settings.optional(key).ok().flatten());
+        let own_cert: Option<PathBuf> = file("tls.cert");
+        let trust = match (&self.ca, &own_cert) {
+            (Some(ca), _) => trust::in_file(ca)?,
+            (None, Some(_)) if own == OwnDaemon::Unchecked => Trust::Anybody,
+            (None, Some(cert)) => trust::in_own(cert)?,
+            (None, None) => trust::in_system()?,
+        };
+        let read = |(cert, cert_flag), (key, key_flag): (&Path, _)| {
+            Identity::read(&Source::new(cert_flag, cert), &Source::new(key_flag, key))
+        };
+        let identity = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => Some(read((cert, "--cert"), (key, "--key"))?),
+            // Where one authority makes all certificates, the daemon's own is as good as any; without
+            // rights to its key, there is none.
+            _ => match (own_cert, file("tls.key"), file("tls.client_ca")) {
+                (Some(cert), Some(key), Some::<PathBuf>(_)) => {
+                    read((&cert, "tls.cert"), (&key, "tls.key")).ok()
+                }
+                _ => None,
+            },
+        };
+        let with = || match &self.cert {
+            Some(cert) => format!("{} can't be used", cert.display()),
+            None => "TLS can't be spoken".to_owned(),
+        };
+        trust::connector(trust, identity).with_context(with)
     }
 
     /// The header that carries the token, if there is one.
@@ -67,7 +137,7 @@ mod tests {
     use super::*;
 
     fn with_token(token: Option<&str>, file: Option<PathBuf>) -> Reach {
-        Reach { url: None, token: token.map(str::to_owned), token_file: file }
+        Reach { token: token.map(str::to_owned), token_file: file, ..Reach::default() }
     }
 
     #[test]

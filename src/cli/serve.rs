@@ -28,11 +28,11 @@ use clap::builder::FalseyValueParser;
 
 use self::opening::Opened;
 use self::signals::{Signals, reload_on_hangup};
-use crate::cli::Program;
+use crate::cli::{Program, WrongUsage};
 use crate::config::Config;
 use crate::disk::DirLock;
 use crate::metrics::Metrics;
-use crate::server::{App, Listener, Reloads, Server};
+use crate::server::{App, Listener, Reloads, Server, Tls};
 
 /// Requests that a failed log leaves waiting get so long to be told.
 const FAILED_GRACE: Duration = Duration::from_secs(1);
@@ -72,15 +72,20 @@ async fn serve(config: Config, program: Program) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let metrics = Arc::new(Metrics::new()?);
     let guard = access::guard(&config, &metrics)?;
+    let tls = tls(&config, &metrics)?;
     let mut reloads = Reloads::new(metrics.reloads.clone());
     if let Some(guard) = &guard {
         reloads.add(guard.clone());
     }
+    if let Some(tls) = &tls {
+        reloads.add(tls.clone());
+    }
     reload_on_hangup(reloads)?;
     let app = Arc::new(App::new(&config, metrics.clone(), guard));
     let listener = Listener::bind(&config.listen).await?;
-    tracing::info!(address = %listener, version = env!("CARGO_PKG_VERSION"), "listening");
-    let server = Arc::new(Server::new(app.clone(), config.limits.connections_max));
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(address = %listener, tls = tls.is_some(), version, "listening");
+    let server = Arc::new(Server::new(app.clone(), &config.limits, tls));
     tokio::spawn({
         let server = server.clone();
         async move { server.run(listener).await }
@@ -106,4 +111,13 @@ async fn serve(config: Config, program: Program) -> anyhow::Result<()> {
     }
     let closing = tokio::task::spawn_blocking(move || opened.close(grace.max(SINKS_GRACE_MIN)));
     closing.await.context("closing the log")?
+}
+
+/// The certificate to serve with, if there is one.
+fn tls(config: &Config, metrics: &Metrics) -> anyhow::Result<Option<Arc<Tls>>> {
+    let Some(files) = config.tls.clone() else { return Ok(None) };
+    match Tls::open(files, metrics.tls.clone()) {
+        Ok(tls) => Ok(Some(Arc::new(tls))),
+        Err(error) => Err(WrongUsage(error.to_string()).into()),
+    }
 }

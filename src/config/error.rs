@@ -65,19 +65,6 @@ pub enum ConfigError {
         /// What would be right.
         expected: String,
     },
-    /// A value that would be right, but this build can't do what it says; going on without would be
-    /// less safe than what was asked for.
-    #[error(
-        "{origin}: `{key}` is not supported by this build yet, and {without}; remove the key to go on without"
-    )]
-    Unsupported {
-        /// Where it stands.
-        origin: Origin,
-        /// The key.
-        key: String,
-        /// What going on without it would mean.
-        without: &'static str,
-    },
     /// Values that don't go together, or a stream that isn't one.
     #[error("{0}")]
     Invalid(String),

@@ -7,9 +7,8 @@
 //!                     (flag, environment, file, default)  what is wrong where
 //! ```
 //!
-//! A key that doesn't exist is an error, and so is one that this build can't honour where going on
-//! without it would be less safe than what was asked for. Relative paths are relative to the
-//! directory in which windrow was started, wherever they are written.
+//! A key that doesn't exist is an error. Relative paths are relative to the directory in which windrow
+//! was started, wherever they are written.
 
 mod access;
 mod effective;
@@ -25,6 +24,7 @@ mod suggest;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 mod unsupported;
 
@@ -42,9 +42,11 @@ pub use settings::{Origin, Setting, Settings, Written};
 pub use streams::{OnInvalid, StreamConfig};
 pub use suggest::{did_you_mean, nearest};
 pub use table::{TableConfig, database_url};
+pub use tls::TlsConfig;
 pub use units::{DurationText, FromText, Listen, Size};
 
 use crate::log::frame::FRAME_PAYLOAD_BYTES_MAX;
+use crate::stream::{DEPTH_MAX, Schema};
 
 /// The configuration file that is read if it exists and no other is named.
 pub const FILE_NAME: &str = "windrow.toml";
@@ -62,6 +64,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where to listen.
     pub listen: Listen,
+    /// TLS, if it is served.
+    pub tls: Option<TlsConfig>,
     /// The log.
     pub wal: WalConfig,
     /// Who may do what.
@@ -114,14 +118,24 @@ pub struct Limits {
     pub decompressed_bytes_max: Option<u64>,
     /// Longest line, without its end.
     pub line_bytes_max: usize,
+    /// How deep arrays and objects of a line may nest, the line's own object counted.
+    pub depth_max: usize,
+    /// How long a request's head, or a TLS handshake, may take.
+    pub head: Duration,
     /// How long a body may send nothing.
     pub stall: Duration,
+    /// How long a body may take as a whole.
+    pub request: Option<Duration>,
     /// Bytes of requests held in memory at a time.
     pub in_flight_bytes: u64,
     /// Connections open at a time.
     pub connections_max: usize,
     /// Requests a second of one token; any number if `None`.
     pub requests_per_second: Option<NonZeroU32>,
+    /// Columns of one stream.
+    pub columns_max: usize,
+    /// Streams.
+    pub streams_max: usize,
 }
 
 /// How windrow's own log is written.
@@ -184,15 +198,17 @@ impl Sources {
 impl Config {
     /// Understands and validates what was written.
     pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
-        unsupported::refuse(settings)?;
         let data_dir: PathBuf = settings.get("data_dir")?;
+        let limits = limits(settings)?;
+        let listen = settings.get("listen")?;
         Ok(Self {
             wal: wal(settings, &data_dir)?,
             access: access::access(settings)?,
-            limits: limits(settings)?,
-            streams: streams::streams(settings)?,
+            streams: streams::streams(settings, &limits)?,
+            limits,
             data_dir,
-            listen: settings.get("listen")?,
+            tls: tls::tls(settings, &listen)?,
+            listen,
             table: table::table(settings)?,
             usage_dedupe: settings.get("usage.dedupe")?,
             quarantine_bytes_max: settings.get::<Size>("quarantine.max")?.0,
@@ -235,22 +251,31 @@ fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
         |size: &Size| size.0 >= 1 << 20 && size.0 / 2 >= line.0,
     )?;
     let bytes = |size: Option<Size>| size.map(|size| size.0);
+    let time = |key| {
+        let above_zero = |time: &Duration| !time.is_zero();
+        settings.get_where(key, "a duration above zero", above_zero)
+    };
+    let count = |key, most: usize| {
+        let expected = match most {
+            usize::MAX => "a whole number above zero".to_owned(),
+            most => format!("a whole number from 1 to {most}"),
+        };
+        settings.get_where(key, &expected, |count: &usize| (1..=most).contains(count))
+    };
+    let request = settings.optional("limits.request")?;
     Ok(Limits {
         body_bytes_max: bytes(settings.optional("limits.body")?),
         decompressed_bytes_max: bytes(settings.optional("limits.decompressed")?),
         line_bytes_max: line.0 as usize,
-        stall: settings.get_where(
-            "limits.stall",
-            "a duration above zero",
-            |stall: &Duration| !stall.is_zero(),
-        )?,
+        depth_max: count("limits.depth", DEPTH_MAX)?,
+        head: time("limits.head")?,
+        stall: time("limits.stall")?,
+        request: request.map(|_: Duration| time("limits.request")).transpose()?,
         in_flight_bytes: in_flight.0,
-        connections_max: settings.get_where(
-            "limits.connections",
-            "a whole number above zero",
-            |connections: &usize| *connections > 0,
-        )?,
+        connections_max: count("limits.connections", usize::MAX)?,
         requests_per_second: rate(settings)?,
+        columns_max: count("limits.columns", Schema::COLUMNS_MAX)?,
+        streams_max: count("limits.streams", usize::MAX)?,
     })
 }
 

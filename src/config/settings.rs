@@ -140,13 +140,6 @@ impl Settings {
         }
     }
 
-    /// The error for a key that this build can't honour, if it is set. `without`: what going on
-    /// without it would mean.
-    pub fn unsupported(&self, key: &str, without: &'static str) -> ConfigError {
-        let origin = self.0.get(key).map_or(Origin::Default, |setting| setting.origin.clone());
-        ConfigError::Unsupported { origin, key: key.to_owned(), without }
-    }
-
     /// The items of a key that takes several: an array, or a text with commas between.
     pub fn list(&self, key: &str) -> Result<Vec<String>, ConfigError> {
         let split = |text: &str| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::Limits;
 use super::error::ConfigError;
 use super::file::read_table;
 use super::keys::{split_stream_key, stream_key};
@@ -52,10 +53,30 @@ pub enum OnInvalid {
 }
 
 /// All streams: the built-in ones first, then the others by name.
-pub(super) fn streams(settings: &Settings) -> Result<Vec<StreamConfig>, ConfigError> {
+pub(super) fn streams(
+    settings: &Settings,
+    limits: &Limits,
+) -> Result<Vec<StreamConfig>, ConfigError> {
     let mut streams = Vec::new();
-    for name in names(settings) {
+    let names = names(settings);
+    if names.len() > limits.streams_max {
+        return Err(ConfigError::Invalid(format!(
+            "there are {} streams, the built-in ones among them, and `limits.streams` allows {}: leave \
+             some out, or raise it",
+            names.len(),
+            limits.streams_max
+        )));
+    }
+    for name in names {
         let stream = stream(&name, settings)?;
+        let columns = stream.schema.columns().len();
+        if columns > limits.columns_max {
+            return Err(ConfigError::Invalid(format!(
+                "the stream `{name}` has {columns} columns, and `limits.columns` allows {}: leave some \
+                 out, or raise it",
+                limits.columns_max
+            )));
+        }
         own_streams::check(&stream)?;
         let same_path = |other: &&StreamConfig| other.path.is_some() && other.path == stream.path;
         if let (Some(other), Some(path)) = (streams.iter().find(same_path), &stream.path) {

@@ -171,19 +171,6 @@ fn what_is_wrong_is_told_with_its_place_and_what_would_be_right() {
 }
 
 #[test]
-fn what_would_be_less_safe_than_asked_for_is_refused() {
-    for (file, key) in [
-        ("tls.cert = \"cert.pem\"", "tls.cert"),
-        ("tls.key = \"key.pem\"", "tls.key"),
-        ("tls.client_ca = \"ca.pem\"", "tls.client_ca"),
-    ] {
-        let told = of_file(file).expect_err(file);
-        assert!(told.starts_with(&format!("w.toml:1: `{key}` is not supported")), "{told}");
-    }
-    assert!(of_file("require_tokens = false").is_ok());
-}
-
-#[test]
 fn what_has_no_effect_yet_is_told_at_start() {
     let config = of_file("idempotency.keep = \"1d\"\n").unwrap();
     let expected = ["idempotency.keep"].into_iter().zip(1..);

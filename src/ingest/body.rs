@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http_body::Body;
 use http_body_util::BodyExt;
+use tokio::task::coop::consume_budget;
+use tokio::time::{Instant, timeout};
 
 use super::compression::{Decompressor, Encoding};
 use super::error::IngestError;
@@ -25,12 +27,16 @@ pub struct BodyLimits {
     pub decompressed_bytes_max: Option<u64>,
     /// How long it may send nothing: `limits.stall`.
     pub stall: Duration,
+    /// How long it may take as a whole: `limits.request`.
+    pub whole: Option<Duration>,
 }
 
 /// Reads one body. Where that is lines, it is a [`LineSource`].
 pub struct BodyReader<B> {
     body: B,
     limits: BodyLimits,
+    /// When it has taken too long as a whole.
+    deadline: Option<Instant>,
     sent_bytes: u64,
     finished: bool,
     source: Source,
@@ -73,7 +79,8 @@ where
                 bytes: 0,
             })),
         };
-        Ok(Self { body, limits, sent_bytes: 0, finished: false, source })
+        let deadline = limits.whole.map(|whole| Instant::now() + whole);
+        Ok(Self { body, limits, deadline, sent_bytes: 0, finished: false, source })
     }
 
     async fn decompress(&mut self) -> Result<(), IngestError> {
@@ -83,8 +90,11 @@ where
                 Ok(count) => {
                     state.ready = 0..count;
                     state.bytes += count as u64;
+                    let bytes = state.bytes;
+                    // A little of a body can become a lot, and must not keep everybody else from this thread.
+                    consume_budget().await;
                     return match self.limits.decompressed_bytes_max {
-                        Some(bytes_max) if state.bytes > bytes_max => {
+                        Some(bytes_max) if bytes > bytes_max => {
                             Err(IngestError::DecompressedTooLarge { bytes_max })
                         }
                         _ => Ok(()),
@@ -109,12 +119,20 @@ where
         }
     }
 
+    /// How long the next piece may take, and what it means if it takes longer.
+    fn patience(&self) -> (Duration, IngestError) {
+        let BodyLimits { stall, whole, .. } = self.limits;
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        match (left, whole) {
+            (Some(left), Some(whole)) if left < stall => (left, IngestError::TooSlow { whole }),
+            _ => (stall, IngestError::Stalled { waited: stall }),
+        }
+    }
+
     async fn next_sent(&mut self) -> Result<Option<Bytes>, IngestError> {
-        let waited = self.limits.stall;
         loop {
-            let frame = tokio::time::timeout(waited, self.body.frame())
-                .await
-                .map_err(|_| IngestError::Stalled { waited })?;
+            let (wait, late) = self.patience();
+            let frame = timeout(wait, self.body.frame()).await.map_err(|_| late)?;
             let Some(frame) = frame else {
                 self.finished = true;
                 return Ok(None);

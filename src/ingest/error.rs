@@ -5,9 +5,13 @@ use std::time::Duration;
 use super::compression::Encoding;
 use super::items::DocumentError;
 use crate::log::AppendError;
-use crate::metrics::Refusal;
+use crate::metrics::{Limit, Refusal};
 use crate::quarantine::NoRoom;
-use crate::stream::LineError;
+use crate::stream::{BadLine, LineError};
+
+/// So much of a body in a row may hold no event. Blank lines cost their sender next to nothing once they
+/// are compressed, and here they cost time.
+pub const BLANK_BYTES_MAX: usize = 64 << 20;
 
 /// Why a request was not ingested. Nothing of it was.
 #[derive(thiserror::Error, Debug)]
@@ -50,6 +54,15 @@ pub enum IngestError {
         /// The limit.
         waited: Duration,
     },
+    /// The body took longer than `limits.request`.
+    #[error("the body took longer than {whole:?} as a whole, which is `limits.request`")]
+    TooSlow {
+        /// The limit.
+        whole: Duration,
+    },
+    /// More than [`BLANK_BYTES_MAX`] of it are blank lines.
+    #[error("the body has more than {BLANK_BYTES_MAX} bytes in a row without an event in them")]
+    TooMuchBlank,
     /// The connection broke, or the body's framing is wrong.
     #[error("the body broke off: {reason}")]
     Broken {
@@ -80,6 +93,20 @@ pub struct NotKept {
 }
 
 impl IngestError {
+    /// The limit that it met, if it did.
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::LineTooLong { .. } => Some(Limit::Line),
+            Self::Line(LineError { reason: BadLine::TooDeep, .. }) => Some(Limit::Depth),
+            Self::BodyTooLarge { .. } => Some(Limit::Body),
+            Self::DecompressedTooLarge { .. } => Some(Limit::Decompressed),
+            Self::Stalled { .. } => Some(Limit::Stall),
+            Self::TooSlow { .. } => Some(Limit::Request),
+            Self::Append(AppendError::Busy) => Some(Limit::InFlight),
+            _ => None,
+        }
+    }
+
     /// What the metrics count it as.
     pub fn refusal(&self) -> Refusal {
         match self {
@@ -93,8 +120,9 @@ impl IngestError {
             Self::LineTooLong { .. }
             | Self::Document(_)
             | Self::BodyTooLarge { .. }
-            | Self::DecompressedTooLarge { .. } => Refusal::TooLarge,
-            Self::Stalled { .. } => Refusal::Stalled,
+            | Self::DecompressedTooLarge { .. }
+            | Self::TooMuchBlank => Refusal::TooLarge,
+            Self::Stalled { .. } | Self::TooSlow { .. } => Refusal::Stalled,
             Self::Broken { .. } => Refusal::Broken,
             Self::Append(AppendError::Busy | AppendError::LogFull) => Refusal::Busy,
             Self::Append(AppendError::DiskFull | AppendError::UploadHoldsLog) => Refusal::DiskFull,

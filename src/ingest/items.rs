@@ -25,7 +25,7 @@ use http_body::Body;
 pub use self::error::DocumentError;
 use self::splitter::Splitter;
 use super::body::BodyReader;
-use super::error::IngestError;
+use super::error::{BLANK_BYTES_MAX, IngestError};
 use super::source::{LineSource, Shape};
 
 /// So much of a body is turned into lines at a time: all that this holds besides the body's piece.
@@ -88,7 +88,11 @@ impl ItemLines {
         B: Body<Data = Bytes> + Unpin + Send,
         B::Error: Display,
     {
+        let mut blank_bytes = 0;
         while self.ready.is_empty() {
+            if blank_bytes > BLANK_BYTES_MAX {
+                return Err(IngestError::TooMuchBlank);
+            }
             if let Some(fault) = self.fault.take() {
                 return Err(fault.into());
             }
@@ -99,6 +103,7 @@ impl ItemLines {
             }
             let taken = there.len().min(PIECE_BYTES);
             self.split(&there[..taken]);
+            blank_bytes += taken;
             body.consume(taken);
         }
         Ok(&self.lines[self.ready.clone()])

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::cutter::{Cutter, Piece};
-use super::error::{IngestError, NotKept};
+use super::error::{BLANK_BYTES_MAX, IngestError, NotKept};
 use super::intake::Intake;
 use super::rejects::{GATHERED_BYTES, Rejects, TOLD_MAX};
 use super::sift::{Sifted, sift};
@@ -74,6 +74,7 @@ pub async fn ingest(
         events: 0,
         rejected: 0,
         told: Vec::new(),
+        blank_bytes: 0,
     };
     if !first.piece.last {
         return pipeline(delivery, feed, first).await;
@@ -158,6 +159,8 @@ struct Delivery<'a, F> {
     events: u64,
     rejected: u64,
     told: Vec<LineError>,
+    /// Bytes of blank lines since the last event.
+    blank_bytes: usize,
 }
 
 impl<F: FnMut(&Rows) + Send> Delivery<'_, F> {
@@ -173,9 +176,12 @@ impl<F: FnMut(&Rows) + Send> Delivery<'_, F> {
     /// Writes lines that others follow, unless all of them are blank. `permit` is for them.
     async fn write(&mut self, lines: Lines, permit: Permit) -> Result<(), IngestError> {
         if lines.events() > 0 {
-            self.request.write(lines, permit).await?;
+            self.blank_bytes = 0;
+            return Ok(self.request.write(lines, permit).await?);
         }
-        Ok(())
+        // Nothing to keep: compressed, they would fill the log for next to nothing.
+        self.blank_bytes += lines.payload_bytes();
+        if self.blank_bytes > BLANK_BYTES_MAX { Err(IngestError::TooMuchBlank) } else { Ok(()) }
     }
 
     /// Writes the last lines, and commits.

@@ -34,6 +34,7 @@ pub(super) fn body(body: &[u8], piece: usize) -> BodyReader<Pieces> {
         sent_bytes_max: None,
         decompressed_bytes_max: None,
         stall: Duration::from_mins(1),
+        whole: None,
     };
     let pieces = body.chunks(piece).map(Bytes::copy_from_slice).collect();
     BodyReader::new(Pieces(pieces), Encoding::Identity, limits).unwrap()

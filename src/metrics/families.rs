@@ -8,7 +8,7 @@ use prometheus::{
 
 use super::handles::{
     BackupMetrics, ConnectionMetrics, Limit, LimitMetrics, LogMetrics, RecoveryMetrics, Refusal,
-    ReloadMetrics, SinkMetrics, StreamMetrics, TableMetrics, UsageMetrics,
+    ReloadMetrics, SinkMetrics, StreamMetrics, TableMetrics, TlsMetrics, UsageMetrics,
 };
 use super::late::{FigureMetrics, LateCounter};
 
@@ -361,6 +361,18 @@ impl Maker {
             &["limit"],
         )?;
         Ok(LimitMetrics { hits: Limit::ALL.map(|limit| hits.with_label_values(&[limit.name()])) })
+    }
+
+    /// TLS.
+    pub(super) fn tls(&self) -> Result<TlsMetrics, Error> {
+        Ok(TlsMetrics {
+            certificate_ends: self.gauge(
+                "tls_certificate_expiry_timestamp_seconds",
+                "When the certificate in force expires, in seconds since the epoch; 0 without one.",
+            )?,
+            handshakes_failed: self
+                .counter("tls_handshakes_failed_total", "TLS handshakes that failed.")?,
+        })
     }
 
     /// What is read again at SIGHUP.

@@ -51,6 +51,15 @@ pub struct ConnectionMetrics {
     pub accepted: IntCounter,
 }
 
+/// TLS.
+#[derive(Clone, Debug)]
+pub struct TlsMetrics {
+    /// When the certificate in force expires, in seconds since the epoch; 0 without one.
+    pub certificate_ends: IntGauge,
+    /// Handshakes that failed.
+    pub handshakes_failed: IntCounter,
+}
+
 /// Reading files again while the daemon runs.
 #[derive(Clone, Debug)]
 pub struct ReloadMetrics {
@@ -196,7 +205,7 @@ impl Refusal {
 /// The limits that requests and connections meet: the values of the label `limit`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Limit {
-    /// A connection waited for another one to end.
+    /// There were as many connections as there may be, so that the next one had to wait.
     Connections,
     /// The head of a request, or the handshake before it, took too long.
     Head,

@@ -66,6 +66,7 @@ impl App {
                 sent_bytes_max: config.limits.body_bytes_max,
                 decompressed_bytes_max: config.limits.decompressed_bytes_max,
                 stall: config.limits.stall,
+                whole: config.limits.request,
             },
             streams: config.streams.clone(),
             guard,

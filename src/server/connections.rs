@@ -1,34 +1,22 @@
-//! Accepting connections, serving each of them, and ending them all.
+//! Accepting connections, and ending them all.
 
-use std::convert::Infallible;
 use std::io;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::response::Response;
-use http::Request;
-use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::MissedTickBehavior;
-use tower::Service;
 
 use super::app::App;
+use super::connection::{self, Terms};
+use super::http2::Http2;
 use super::listener::Listener;
 use super::request_id::RequestIds;
 use super::routes;
-use super::socket::{Activity, Noted, Socket};
-use crate::metrics::ConnectionMetrics;
+use super::socket::Socket;
+use super::tls::Tls;
+use crate::config::Limits;
+use crate::metrics::{ConnectionMetrics, Limit};
 
-/// A connection on which nothing has happened for this long, and at most twice as long, is closed.
-/// Above the 60 s after which load balancers give up theirs: the side that closes first must be
-/// them, or a request of theirs meets a closed connection.
-const IDLE_CHECK: Duration = Duration::from_secs(90);
-/// Bytes of a connection's buffers, each way. A request's head must fit.
-const BUFFER_BYTES_MAX: usize = 256 << 10;
 /// How long nothing is accepted after the system had no file or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -36,21 +24,27 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
-    router: Router,
-    ids: Arc<RequestIds>,
+    terms: Arc<Terms>,
     slots: Arc<Semaphore>,
     connections_max: u32,
     ending: watch::Sender<bool>,
 }
 
 impl Server {
-    /// A server of at most `connections_max` connections at a time.
-    pub fn new(app: Arc<App>, connections_max: usize) -> Self {
-        let connections_max = u32::try_from(connections_max).unwrap_or(u32::MAX);
-        Self {
+    /// A server within `limits`, with TLS if there is a certificate.
+    pub fn new(app: Arc<App>, limits: &Limits, tls: Option<Arc<Tls>>) -> Self {
+        let connections_max = u32::try_from(limits.connections_max).unwrap_or(u32::MAX);
+        let terms = Terms {
             router: routes::router(&app),
-            app,
             ids: Arc::new(RequestIds::new()),
+            head_max: limits.head,
+            tls,
+            http2: Http2::new(limits.in_flight_bytes),
+            limits: app.metrics.limits.clone(),
+        };
+        Self {
+            app,
+            terms: Arc::new(terms),
             slots: Arc::new(Semaphore::new(connections_max as usize)),
             connections_max,
             ending: watch::Sender::new(false),
@@ -97,22 +91,21 @@ impl Server {
         tokio::time::timeout(grace, all).await.is_ok()
     }
 
+    /// Room for one more connection; waits for it.
     async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            return Some(slot);
+        }
+        self.terms.limits.hit(Limit::Connections);
         // The semaphore is never closed.
         self.slots.clone().acquire_owned().await.ok()
     }
 
     fn spawn<S: Socket>(&self, socket: S, slot: Option<OwnedSemaphorePermit>) {
         let open = Open::new(&self.app.metrics.connections);
-        let activity = Arc::new(Activity::default());
-        let service = Serve {
-            router: self.router.clone(),
-            ids: self.ids.clone(),
-            activity: activity.clone(),
-        };
-        let ending = self.ending.subscribe();
+        let (terms, ending) = (Arc::clone(&self.terms), self.ending.subscribe());
         tokio::spawn(async move {
-            drive(socket, service, activity, ending).await;
+            connection::drive(socket, terms, ending).await;
             drop((open, slot));
         });
     }
@@ -129,89 +122,6 @@ async fn settled<S>(accepted: io::Result<S>) -> Option<S> {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
-    }
-}
-
-/// Serves one connection to its end.
-async fn drive<S: Socket>(
-    socket: S,
-    service: Serve,
-    activity: Arc<Activity>,
-    mut ending: watch::Receiver<bool>,
-) {
-    // Until its first byte a connection has no buffers and hardly any state (H3).
-    tokio::select! {
-        _ = socket.first_byte() => {}
-        () = tokio::time::sleep(IDLE_CHECK) => return,
-        _ = ending.wait_for(|ending| *ending) => return,
-    }
-    Box::pin(serve(socket, service, activity, ending)).await;
-}
-
-async fn serve<S: Socket>(
-    socket: S,
-    service: Serve,
-    activity: Arc<Activity>,
-    mut ending: watch::Receiver<bool>,
-) {
-    let io = TokioIo::new(Noted::new(socket, activity.clone()));
-    let connection = http1::Builder::new()
-        .half_close(true)
-        .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(io, service);
-    let mut connection = pin!(connection);
-    let mut ending = pin!(ending.wait_for(|ending| *ending));
-    let mut told = false;
-    let mut checks = tokio::time::interval(IDLE_CHECK);
-    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    checks.reset();
-    let mut seen = None;
-    loop {
-        tokio::select! {
-            // How a connection ended is of no interest to anybody but its client.
-            _ = connection.as_mut() => return,
-            _ = ending.as_mut(), if !told => {
-                told = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            _ = checks.tick() => {
-                let now = activity.idle_since();
-                if now.is_some() && now == seen {
-                    return;
-                }
-                seen = now;
-            }
-        }
-    }
-}
-
-/// The router as hyper calls it.
-struct Serve {
-    router: Router,
-    ids: Arc<RequestIds>,
-    activity: Arc<Activity>,
-}
-
-impl hyper::service::Service<Request<Incoming>> for Serve {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let in_service = self.activity.begin();
-        in_service.set_unread(!request.body().is_end_stream());
-        let id = self.ids.of(&request);
-        // A router is always ready.
-        let answer = self.router.clone().call(request);
-        Box::pin(async move {
-            let mut response = answer.await?;
-            id.put(&mut response);
-            if response.status().is_success() {
-                in_service.set_unread(false);
-            }
-            drop(in_service);
-            Ok(response)
-        })
     }
 }
 

@@ -15,7 +15,7 @@ use super::prefer;
 use super::problem::{BadPlace, Problem};
 use crate::ingest::{BodyLimits, BodyReader, IngestError, Ingested, Intake};
 use crate::ingest::{CloudEvents, Csv, Json, LineSource, Shape, ingest};
-use crate::metrics::Refusal;
+use crate::metrics::{LimitMetrics, Refusal};
 use crate::quarantine::Room;
 use crate::sinks::quarantine::NAME as QUARANTINE;
 use crate::sinks::usage::STREAM as USAGE;
@@ -76,6 +76,7 @@ pub(super) struct Upload<'a> {
     intake: &'a Arc<Intake>,
     /// The bounds on its body.
     pub(super) limits: BodyLimits,
+    limit_hits: &'a LimitMetrics,
     started: Instant,
     refusal: Option<Refusal>,
     /// The client wants its request refused if a line is bad, whatever the stream does.
@@ -107,7 +108,8 @@ impl<'a> Upload<'a> {
         let intake = ready.intake(app, name)?;
         let refusal = Some(Refusal::Broken);
         let is_strict = false;
-        Ok(Self { ready, intake, limits: app.limits, started, refusal, is_strict })
+        let (limits, limit_hits) = (app.limits, &app.metrics.limits);
+        Ok(Self { ready, intake, limits, limit_hits, started, refusal, is_strict })
     }
 
     /// Takes note of how the client wants bad lines to be treated (RFC 7240, section 4.4).
@@ -167,6 +169,9 @@ impl<'a> Upload<'a> {
             }
             Err(error) => {
                 self.refusal = Some(error.refusal());
+                if let Some(limit) = error.limit() {
+                    self.limit_hits.hit(limit);
+                }
                 if matches!(error, IngestError::Line(_) | IngestError::NotKept(_)) {
                     metrics.rejected.inc();
                 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
@@ -24,7 +24,10 @@ pub enum Listener {
 
 /// The file of a Unix socket.
 #[derive(Debug)]
-pub struct UnixPath(PathBuf);
+pub struct UnixPath {
+    path: PathBuf,
+    file: (u64, u64),
+}
 
 /// Why a socket can't be bound, in one sentence with what to do.
 #[derive(thiserror::Error, Debug)]
@@ -67,16 +70,31 @@ impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(_, address) => address.fmt(f),
-            Self::Unix(_, UnixPath(path)) => write!(f, "unix:{}", path.display()),
+            Self::Unix(_, at) => write!(f, "unix:{}", at.path.display()),
         }
+    }
+}
+
+impl UnixPath {
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), file: identity(path)? })
     }
 }
 
 impl Drop for UnixPath {
     fn drop(&mut self) {
-        // Left behind, it is in nobody's way: the next one to bind it removes it.
-        let _ = std::fs::remove_file(&self.0);
+        // Somebody may have taken the name over. Left behind, the file is in nobody's way: the next one to
+        // bind it removes it.
+        if identity(&self.path).is_ok_and(|file| file == self.file) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+/// Which file stands at this path: its device and number.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
@@ -90,10 +108,18 @@ fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
 }
 
 async fn bind_unix(path: &Path) -> io::Result<Listener> {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
-    // A killed process leaves its socket's file behind; one that nobody answers on is in the way.
-    if is_socket && tokio::net::UnixStream::connect(path).await.is_err() {
-        std::fs::remove_file(path)?;
+    match std::fs::symlink_metadata(path) {
+        // A killed process leaves its socket's file behind. Any other answer than that nobody listens may
+        // be that of somebody who does, and is only busy or not for us to talk to.
+        Ok(found) if found.file_type().is_socket() => {
+            let asked = tokio::net::UnixStream::connect(path).await;
+            if asked.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(_) => return Err(io::Error::other("a file that is no socket stands there")),
+        // Whatever is wrong with the path, binding says.
+        Err(_) => {}
     }
-    Ok(Listener::Unix(UnixListener::bind(path)?, UnixPath(path.to_owned())))
+    Ok(Listener::Unix(UnixListener::bind(path)?, UnixPath::of(path)?))
 }

@@ -1,5 +1,8 @@
 //! The HTTP server: connections, routes, errors and health.
 //!
+//! HTTP/1.1, and HTTP/2 for those who begin with it or agree on it in TLS. Where there is a certificate
+//! (`tls.cert`), there is only TLS.
+//!
 //! It is up before the log is: `/health/live` answers from the first moment, and everything else is
 //! 503 with `Retry-After` until [`App::set_ready`] hands over what the routes need.
 //!
@@ -9,23 +12,28 @@
 //! H2. Every error of a route is a problem document (RFC 9457), and says what would be right.
 //! H3. Connections are bounded (`limits.connections`), and one that does nothing costs little more
 //!     than its socket until its first byte.
-//! H4. A connection without progress is closed in the end: between requests, in a request's head, in
-//!     a body (`limits.stall`), and while its answer isn't read.
+//! H4. A connection without progress is closed in the end: between requests, in a handshake or a
+//!     request's head (`limits.head`), in a body (`limits.stall`), and while its answer isn't read.
 //! H5. Where tokens are configured, nobody without a good one learns or does anything ([`auth`]).
 //! H6. Shutdown refuses what is new, and gives what is under way its time.
+//! H7. What a client sends unasked is bounded, whatever it speaks ([`http2`]).
 
+mod activity;
 mod app;
 pub mod auth;
 mod backup;
+mod connection;
 mod connections;
 mod cors;
 mod csv_file;
 mod events;
 mod extract;
 mod health;
+mod http2;
 mod ingest;
 mod listener;
 mod media;
+mod noted;
 mod observe;
 mod parameters;
 mod prefer;
@@ -34,9 +42,11 @@ mod read_your_writes;
 mod reload;
 mod request_id;
 mod routes;
+mod service;
 mod socket;
 mod statistics;
 mod streams;
+mod tls;
 mod usage;
 
 pub use app::{App, Ready};
@@ -44,3 +54,4 @@ pub use connections::Server;
 pub use listener::{BindError, Listener};
 pub use problem::Problem;
 pub use reload::{Reload, Reloads};
+pub use tls::Tls;

@@ -10,6 +10,8 @@ use crate::log::AppendError;
 use crate::quarantine::NoRoom;
 use crate::stream::{LineError, cloud_events};
 
+/// What a problem document is sent as.
+const MEDIA: &str = "application/problem+json";
 /// When to come back where it may well be over in a moment.
 const RETRY_SOON_SECONDS: u32 = 1;
 /// When to come back where something must catch up or be freed first.
@@ -122,6 +124,17 @@ impl Problem {
     pub fn unsupported(detail: impl Into<String>) -> Self {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         Self::new(status, "unsupported-media-type", "Unsupported media type", detail.into())
+    }
+
+    /// The client took too long: 408.
+    pub fn timeout(detail: impl Into<String>) -> Self {
+        let status = StatusCode::REQUEST_TIMEOUT;
+        Self::new(status, "timeout", "Request timeout", detail.into())
+    }
+
+    /// It was sent without TLS to where TLS is spoken: 400.
+    pub fn tls_wanted(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "tls-wanted", "TLS wanted", detail.into())
     }
 
     /// Not now, but soon: 503.
@@ -261,12 +274,12 @@ impl From<IngestError> for Problem {
             }
             IngestError::Document(DocumentError::BesideTooLong { .. })
             | IngestError::BodyTooLarge { .. }
-            | IngestError::DecompressedTooLarge { .. } => {
-                too_large("body-too-large", "Body too large")
-            }
+            | IngestError::DecompressedTooLarge { .. }
+            | IngestError::TooMuchBlank => too_large("body-too-large", "Body too large"),
             IngestError::Stalled { .. } => {
                 Self::new(StatusCode::REQUEST_TIMEOUT, "stalled", "Body stalled", detail)
             }
+            IngestError::TooSlow { .. } => Self::timeout(detail),
             IngestError::Broken { .. } => bad("broken-body", "Body broke off"),
             IngestError::Undecodable { .. } => bad("bad-encoding", "Body can't be decompressed"),
             IngestError::Append(error) => error.into(),
@@ -310,8 +323,9 @@ impl From<AppendError> for Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// The document.
+    fn json(&self) -> Vec<u8> {
         let (line, index) = match self.place {
             None => (None, None),
             Some(Place::Line(line)) => (Some(line), None),
@@ -328,12 +342,29 @@ impl IntoResponse for Problem {
             field: self.field.as_deref(),
         };
         // Strings and numbers always encode.
-        let json = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = Response::new(Body::from(json));
+        serde_json::to_vec(&document).unwrap_or_default()
+    }
+
+    /// The whole answer, in HTTP/1.1, for a connection that nobody serves, and that ends with it.
+    pub(super) fn as_last_answer(&self) -> Vec<u8> {
+        let json = self.json();
+        let mut answer = format!(
+            "HTTP/1.1 {}\r\ncontent-type: {MEDIA}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            self.status,
+            json.len()
+        )
+        .into_bytes();
+        answer.extend_from_slice(&json);
+        answer
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.json()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        let media = HeaderValue::from_static("application/problem+json");
-        headers.insert(header::CONTENT_TYPE, media);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

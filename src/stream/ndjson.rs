@@ -40,11 +40,13 @@ const SIDE_BYTES_MAX: usize = 1 << 30;
 pub struct DecodeLimits {
     /// A line's longest length in bytes, without its end.
     pub line_bytes_max: usize,
+    /// How deep arrays and objects may nest, the line's own object counted: at most [`DEPTH_MAX`].
+    pub depth_max: usize,
 }
 
 impl DecodeLimits {
-    /// For lines that have been accepted before, under whatever limit it was.
-    pub const OPEN: Self = Self { line_bytes_max: usize::MAX };
+    /// For lines that have been accepted before, under whatever limits they were.
+    pub const OPEN: Self = Self { line_bytes_max: usize::MAX, depth_max: DEPTH_MAX };
 }
 
 /// What a frame's lines lack and need: from its header.
@@ -67,7 +69,8 @@ pub struct FrameContext {
 ///
 /// let columns = [("at", "timestamp"), ("note", "string?")].map(|(n, k)| (n.to_owned(), k.to_owned()));
 /// let schema = Arc::new(Schema::new("at", columns)?);
-/// let decoder = Decoder::new(schema, UnknownFields::Ignore, DecodeLimits { line_bytes_max: 1 << 20 });
+/// let limits = DecodeLimits { line_bytes_max: 1 << 20, ..DecodeLimits::OPEN };
+/// let decoder = Decoder::new(schema, UnknownFields::Ignore, limits);
 /// let context = FrameContext { arrival: Timestamp::now(), seed: 1, first_line: 1 };
 ///
 /// let lines = "{\"at\":\"2024-07-01\",\"note\":\"a\\tb\"}\n\n{\"at\":0}\n";
@@ -218,7 +221,8 @@ impl Decoder {
             [] => taken.end,
             _ => return None,
         };
-        if taken.end - at > self.limits.line_bytes_max {
+        if taken.end - at > self.limits.line_bytes_max || !self.is_shallow(scan.text, at, taken.end)
+        {
             return None;
         }
         if !taken.full {
@@ -226,6 +230,15 @@ impl Decoder {
         }
         rows.take();
         Some(next)
+    }
+
+    /// Whether what was scanned is within a limit of depth that is lower than the scan's own.
+    #[inline]
+    fn is_shallow(&self, text: &str, at: usize, end: usize) -> bool {
+        let depth_max = self.limits.depth_max;
+        // The line's own object is one of its arrays and objects here.
+        let check = |line| nested::check(line, depth_max + 1).is_ok();
+        depth_max >= DEPTH_MAX || text.get(at..end).is_some_and(check)
     }
 
     /// One line, by the reference.

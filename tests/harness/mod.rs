@@ -16,6 +16,7 @@
 pub mod http;
 pub mod mariadb;
 pub mod outputs;
+pub mod secure;
 pub mod small_disk;
 pub mod sql;
 pub mod storm;
@@ -150,6 +151,20 @@ impl Daemon {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The most memory that it has had resident, in bytes. Linux only.
+    pub fn resident_bytes_max(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    }
+
+    /// The value of a metric, named with its labels as `/metrics` shows it.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
     }
 
     /// Everything that it has written to standard error so far.

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use super::pairs::Pairs;
 use crate::backup::{Backups, Source};
 use crate::cli::{NeedsPerson, Program};
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::disk::{Disk, RealDisk};
 use crate::ingest::Intake;
 use crate::log::{Committer, Log, LogOptions, OpenError, RecoveryReport};
@@ -170,7 +170,8 @@ fn intakes(
     metrics: &Metrics,
     rooms: &HashMap<String, Arc<Room>>,
 ) -> anyhow::Result<HashMap<String, Arc<Intake>>> {
-    let limits = DecodeLimits { line_bytes_max: config.limits.line_bytes_max };
+    let Limits { line_bytes_max, depth_max, .. } = config.limits;
+    let limits = DecodeLimits { line_bytes_max, depth_max };
     let mut intakes = HashMap::new();
     for stream in &config.streams {
         let name = stream.name.clone();

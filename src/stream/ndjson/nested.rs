@@ -1,12 +1,11 @@
 //! What `serde_json` doesn't look at in a value that nobody reads: how deep it nests, and whether
 //! its surrogates come in pairs (RFC 8259, section 7; without a partner they are no character).
 
-use super::DEPTH_MAX;
 use crate::stream::BadLine;
 use crate::stream::line_error::{Fault, readable};
 
-/// Checks `raw`, one well-formed JSON value inside of a line's object.
-pub(super) fn check(raw: &str) -> Result<(), Fault> {
+/// Checks `raw`, one well-formed JSON value inside of a line's object, which counts for `depth_max`.
+pub(super) fn check(raw: &str, depth_max: usize) -> Result<(), Fault> {
     let mut depth = 1;
     let mut rest = raw.as_bytes();
     while let [first, behind @ ..] = rest {
@@ -14,8 +13,8 @@ pub(super) fn check(raw: &str) -> Result<(), Fault> {
         match first {
             b'{' | b'[' => {
                 depth += 1;
-                if depth > DEPTH_MAX {
-                    let expected = format!("arrays and objects nested at most {DEPTH_MAX} deep");
+                if depth > depth_max {
+                    let expected = format!("arrays and objects nested at most {depth_max} deep");
                     return Err(Fault::new(BadLine::TooDeep, expected, "more"));
                 }
             }

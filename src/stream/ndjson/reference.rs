@@ -98,8 +98,9 @@ impl Fields<'_> {
             return Ok(());
         }
         let schema = &self.decoder.columns.schema;
-        let value =
-            value::check(&schema.columns()[column], raw).map_err(|fault| fault.in_field(name))?;
+        let depth_max = self.decoder.limits.depth_max;
+        let value = value::check(&schema.columns()[column], raw, depth_max)
+            .map_err(|fault| fault.in_field(name))?;
         match &value.text {
             Cow::Borrowed(text) => self.rows.set_span(column, self.span(text), is_bare(text)),
             Cow::Owned(text) => self.rows.set_side(column, text),
@@ -111,7 +112,8 @@ impl Fields<'_> {
     }
 
     fn unknown(&mut self, name: &str, raw: &str) -> Result<(), Fault> {
-        nested::check(raw).map_err(|fault| fault.in_field(name))?;
+        let depth_max = self.decoder.limits.depth_max;
+        nested::check(raw, depth_max).map_err(|fault| fault.in_field(name))?;
         self.rows.unknown(name);
         match self.decoder.unknown_fields {
             UnknownFields::Ignore => Ok(()),

@@ -392,7 +392,7 @@ fn the_first_bad_line_is_the_error() {
 
 #[test]
 fn lines_have_a_limit_without_their_end() {
-    let limits = DecodeLimits { line_bytes_max: 8 };
+    let limits = DecodeLimits { line_bytes_max: 8, ..DecodeLimits::OPEN };
     let decoder = Decoder::new(schema(&[("at", "timestamp")]), UnknownFields::Ignore, limits);
     assert_eq!(rows(&decoder, "{\"at\":1}\r\n{\"at\":2}\n{\"at\":3}").len(), 3);
     for line in ["{\"at\":12}", "         ", "{\"at\":1} "] {

@@ -66,7 +66,7 @@ impl Rig {
 
     pub fn in_dir(dir: TempDir, metrics: Metrics) -> Self {
         let schema = Arc::new(Schema::builtin(STREAM).unwrap());
-        let limits = DecodeLimits { line_bytes_max: 1 << 20 };
+        let limits = DecodeLimits { line_bytes_max: 1 << 20, ..DecodeLimits::OPEN };
         let decoder = Decoder::new(Arc::clone(&schema), UnknownFields::Ignore, limits);
         let usage = usage(&dir, &metrics);
         let start = Position::at(LOG, Lsn(4096));

@@ -133,7 +133,7 @@ impl History {
             lines.push('\n');
             self.events.push((time, name));
         }
-        let limits = DecodeLimits { line_bytes_max: 1 << 20 };
+        let limits = DecodeLimits { line_bytes_max: 1 << 20, ..DecodeLimits::OPEN };
         let decoder = Decoder::new(Arc::new(schema(version)), UnknownFields::Ignore, limits);
         let context = FrameContext { arrival: Timestamp::MIN, seed: 1, first_line: 1 };
         decoder.decode(lines.into(), &context).unwrap()

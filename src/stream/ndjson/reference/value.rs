@@ -25,7 +25,11 @@ impl<'a> From<&'a str> for Value<'a> {
 }
 
 /// Checks `raw`, one well-formed JSON value that isn't null, without whitespace around it.
-pub(super) fn check<'a>(column: &Column, raw: &'a str) -> Result<Value<'a>, Fault> {
+pub(super) fn check<'a>(
+    column: &Column,
+    raw: &'a str,
+    depth_max: usize,
+) -> Result<Value<'a>, Fault> {
     let wrong = || Fault::new(BadLine::BadValue, expected(&column.kind), found(raw));
     let beside = |why: &str| {
         Fault::new(BadLine::BadValue, expected(&column.kind), format!("{}: {why}", found(raw)))
@@ -58,7 +62,7 @@ pub(super) fn check<'a>(column: &Column, raw: &'a str) -> Result<Value<'a>, Faul
             _ => Err(wrong()),
         },
         ColumnType::Object if raw.starts_with('{') => {
-            nested::check(raw)?;
+            nested::check(raw, depth_max)?;
             Ok(raw.into())
         }
         ColumnType::OneOf(values) => match string(raw)? {

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{token, tree};
 use crate::stream::ndjson::columns::Columns;
-use crate::stream::ndjson::nested;
+use crate::stream::ndjson::{DEPTH_MAX, nested};
 use crate::stream::rows::{RowsBuilder, is_bare};
 use crate::stream::{ColumnType, StringLength};
 use crate::time::Timestamp;
@@ -171,6 +171,6 @@ fn unusual_value(text: &str, at: usize) -> Option<&str> {
     let line = text.get(at..at + line_bytes)?;
     let mut values = serde_json::Deserializer::from_str(line).into_iter::<&RawValue>();
     let value = values.next()?.ok()?.get();
-    nested::check(value).ok()?;
+    nested::check(value, DEPTH_MAX).ok()?;
     Some(value)
 }

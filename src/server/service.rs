@@ -1,0 +1,46 @@
+//! The router, as hyper calls it for each request.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::Response;
+use http::{Request, Version};
+use hyper::body::{Body as _, Incoming};
+use tower::Service as _;
+
+use super::activity::Activity;
+use super::request_id::RequestIds;
+
+/// Answers the requests of one connection.
+pub(super) struct Serve {
+    pub(super) router: Router,
+    pub(super) ids: Arc<RequestIds>,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Serve {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let in_service = self.activity.begin();
+        // HTTP/2 throws away what nobody reads of a body, and the connection goes on.
+        let may_be_unread = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
+        in_service.set_unread(may_be_unread);
+        let id = self.ids.of(&request);
+        // A router is always ready.
+        let answer = self.router.clone().call(request);
+        Box::pin(async move {
+            let mut response = answer.await?;
+            id.put(&mut response);
+            if response.status().is_success() {
+                in_service.set_unread(false);
+            }
+            drop(in_service);
+            Ok(response)
+        })
+    }
+}

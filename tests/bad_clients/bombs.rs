@@ -1,0 +1,137 @@
+//! Small bodies that become large ones.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::harness::{Answer, Daemon, user_event, user_events};
+use crate::{assert_small, hits};
+
+const TIME: &str = "2024-07-01T02:03:04Z";
+/// What each bomb becomes, unless somebody stops.
+const BOMB_BYTES: usize = 10 << 30;
+/// What one of its parts becomes.
+const PART_BYTES: usize = 16 << 20;
+
+/// A body that becomes `first` and then the byte `fill` again and again: members of gzip, or frames of zstd,
+/// one behind the other, which are one body.
+fn bomb(encoding: &str, first: &str, fill: u8) -> Vec<u8> {
+    let pack = |text: &[u8]| match encoding {
+        "gzip" => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(text).unwrap();
+            encoder.finish().unwrap()
+        }
+        _ => zstd::encode_all(text, 3).unwrap(),
+    };
+    let part = pack(&vec![fill; PART_BYTES]);
+    [pack(first.as_bytes()), part.repeat(BOMB_BYTES / PART_BYTES)].concat()
+}
+
+fn post(daemon: &Daemon, encoding: &str, content_type: &str, body: &[u8]) -> Answer {
+    let headers = [("content-encoding", encoding), ("content-type", content_type)];
+    daemon.send("POST", "/v1/streams/user-events", &headers, body)
+}
+
+#[test]
+fn a_line_without_end_is_413_before_it_is_large() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path());
+    for encoding in ["gzip", "zstd"] {
+        for (content_type, first) in [
+            ("application/x-ndjson", ""),
+            ("application/x-ndjson", "{\"description\":\""),
+            ("text/csv", "time,uuid,id,active,email,phone,description,credits\n"),
+            ("application/json", "[{\"description\":\""),
+        ] {
+            let began = Instant::now();
+            let answer = post(&daemon, encoding, content_type, &bomb(encoding, first, b'0'));
+            assert_eq!(answer.status, 413, "{encoding} {content_type}: {}", answer.text());
+            assert!(answer.text().contains("limits.line"), "{}", answer.text());
+            assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        }
+    }
+    assert_eq!(hits(&daemon, "line"), 8);
+    assert_eq!(daemon.ingest("user-events", user_event(TIME, 1))["rows"], 1);
+    assert_small(&daemon);
+}
+
+#[test]
+fn blank_lines_without_end_are_413_and_never_reach_the_log() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path());
+    let written = || daemon.metric("windrow_log_written_bytes_total");
+    let before = written();
+    for (encoding, content_type, first, fill) in [
+        ("gzip", "application/x-ndjson", user_event(TIME, 1) + "\n", b'\n'),
+        ("zstd", "application/x-ndjson", String::new(), b'\n'),
+        ("zstd", "application/json", format!("[{},", user_event(TIME, 1)), b' '),
+    ] {
+        let answer = post(&daemon, encoding, content_type, &bomb(encoding, &first, fill));
+        assert_eq!(answer.status, 413, "{content_type}: {}", answer.text());
+        assert!(answer.text().contains("without an event"), "{}", answer.text());
+    }
+    assert!(written() - before < 1e6, "{} bytes were written", written() - before);
+    assert_eq!(daemon.ingest("user-events", user_event(TIME, 1))["rows"], 1);
+    assert_small(&daemon);
+}
+
+#[test]
+fn what_a_body_becomes_has_a_limit_of_its_own() {
+    let data = tempfile::tempdir().unwrap();
+    let limits = ["--limits-body", "16MiB", "--limits-decompressed", "32MiB"];
+    let daemon = Daemon::start_with(data.path(), &limits);
+    // Lines that are all right, so that nothing else is met.
+    let part = zstd::encode_all(user_events(0, 5000).as_bytes(), 3).unwrap();
+    let answer = post(&daemon, "zstd", "application/x-ndjson", &part.repeat(100));
+    assert_eq!(answer.status, 413, "{}", answer.text());
+    assert!(answer.text().contains("limits.decompressed"), "{}", answer.text());
+    let answer = daemon.post("/user/event", vec![b'\n'; 17 << 20]);
+    assert_eq!(answer.status, 413, "{}", answer.text());
+    assert_eq!((hits(&daemon, "decompressed"), hits(&daemon, "body")), (1, 1));
+    assert_eq!(daemon.ingest("user-events", user_events(0, 5))["rows"], 5);
+    assert_small(&daemon);
+}
+
+#[test]
+fn nesting_has_an_end() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start_with(data.path(), &["--limits-depth", "5"]);
+    let event = |depth: usize| {
+        let event = user_event(TIME, 1);
+        let nested = format!("{}{}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        event.replacen('{', &format!("{{\"extra\":{nested},"), 1)
+    };
+    assert_eq!(daemon.post("/user/event", event(5)).status, 200);
+    let answer = daemon.post("/user/event", event(6));
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("at most 5 deep"), "{}", answer.text());
+    let answer = daemon.post("/user/event", event(100_000));
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(hits(&daemon, "depth"), 1);
+}
+
+#[test]
+fn a_bomb_keeps_nobody_waiting() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path());
+    let bomb = bomb("zstd", "", b'\n');
+    std::thread::scope(|scope| {
+        let bombs: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| post(&daemon, "zstd", "application/x-ndjson", &bomb).status))
+            .collect();
+        let mut slowest = Duration::ZERO;
+        while !bombs.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            let began = Instant::now();
+            assert_eq!(daemon.post("/user/event", user_event(TIME, 1)).status, 200);
+            slowest = slowest.max(began.elapsed());
+        }
+        assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+        for status in bombs.into_iter().map(|bomb| bomb.join().unwrap()) {
+            assert_eq!(status, 413);
+        }
+    });
+    assert_small(&daemon);
+}
