@@ -44,7 +44,7 @@ fn wrong_usage_is_exit_code_2_and_one_sentence() {
             &["config", "--config", "no/such.toml"],
             "the configuration file no/such.toml can't be read",
         ),
-        (&["serve", "--tokens", "t"], "`tokens` is not supported by this build yet"),
+        (&["config", "--require-tokens"], "`tokens` names no file"),
         (&["verify", "--data-dir", data], "there is no data directory"),
         (&["wal", "ls", "--data-dir", data], "there is no data directory"),
         (&["replay", "--sink", "keys", "--data-dir", "."], "there is no sink `keys` to replay"),

@@ -5,6 +5,7 @@
 
 mod harness;
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,15 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame.extend(stream.to_be_bytes());
     frame.extend(payload);
     frame
+}
+
+/// The type of the next frame that comes.
+fn next_kind(connection: &Connection) -> u8 {
+    let mut head = [0; 9];
+    connection.stream().read_exact(&mut head).unwrap();
+    let length = u64::from(u32::from_be_bytes([0, head[0], head[1], head[2]]));
+    std::io::copy(&mut connection.stream().take(length), &mut std::io::sink()).unwrap();
+    head[3]
 }
 
 /// The types of the frames that came before the connection ended, with the error code of a GOAWAY.
@@ -154,9 +164,7 @@ fn a_preface_that_comes_byte_by_byte_is_one() {
     }
     slow.write(frame(SETTINGS, 0, 0, b"")).unwrap();
     slow.write(frame(HEADERS, 5, 1, HEAD)).unwrap();
-    slow.stream().shutdown(std::net::Shutdown::Write).unwrap();
-    let (kinds, _) = frames(&mut slow);
-    assert!(kinds.contains(&HEADERS), "{kinds:?}");
+    while next_kind(&slow) != HEADERS {}
     // What only looks so at first is HTTP/1.1.
     let mut other = daemon.connect();
     other.write("P").unwrap();
@@ -213,7 +221,8 @@ fn heads_without_end_are_cut_off() {
             bytes.extend(frame(HEADERS, 5, 1, &head));
         }
         let _ = endless.write(bytes);
-        endless.stream().shutdown(std::net::Shutdown::Write).unwrap();
+        // It may be over already.
+        let _ = endless.stream().shutdown(std::net::Shutdown::Write);
         let _ = frames(&mut endless);
     }
     assert_eq!(daemon.ingest("user-events", user_events(0, 5))["rows"], 5);

@@ -11,7 +11,7 @@ use crate::stream::{BadLine, LineError};
 
 /// So much of a body in a row may hold no event. Blank lines cost their sender next to nothing once they
 /// are compressed, and here they cost time.
-pub const BLANK_BYTES_MAX: usize = 64 << 20;
+pub const BLANK_BYTES_MAX: usize = 16 << 20;
 
 /// Why a request was not ingested. Nothing of it was.
 #[derive(thiserror::Error, Debug)]
@@ -60,7 +60,7 @@ pub enum IngestError {
         /// The limit.
         whole: Duration,
     },
-    /// More than [`BLANK_BYTES_MAX`] of it are blank lines.
+    /// More than [`BLANK_BYTES_MAX`] of it in a row are blank.
     #[error("the body has more than {BLANK_BYTES_MAX} bytes in a row without an event in them")]
     TooMuchBlank,
     /// The connection broke, or the body's framing is wrong.

