@@ -115,7 +115,7 @@ fn list(ls: &Ls, sources: Sources, out: &mut impl Write) -> anyhow::Result<()> {
         let created = created.as_deref().unwrap_or("-");
         // Somebody may have written it into the file by hand, with whatever a terminal obeys.
         let name = name.as_deref().unwrap_or("-").escape_debug();
-        writeln!(out, "{id}  {created:30}  {:17}  {streams}  {name}", scopes.to_string())?;
+        writeln!(out, "{id}  {created:20}  {:17}  {streams}  {name}", scopes.to_string())?;
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ pub fn add(
     let locked = Locked::open(path, true)?;
     let (id, token) = Token::make().map_err(TokenFileError::io("making a token for", path))?;
     let sha256 = TokenDigest::of(token.text().as_bytes());
-    let created = Some(Timestamp::now().to_string());
+    let created = Some(this_second().to_string());
     let grant = Grant { id, name, scopes, streams, created, sha256 };
     let text = serde_json::to_string(&grant).map_err(io::Error::other);
     let text = text.map_err(TokenFileError::io("writing", path))?;
@@ -42,6 +42,13 @@ pub fn add(
     file.0.push(Line { text, grant: Some(grant.clone()) });
     locked.replace(&file)?;
     Ok((grant, token))
+}
+
+/// Nobody wants to know it any better.
+fn this_second() -> Timestamp {
+    const SECOND: i64 = 1_000_000_000;
+    let now = Timestamp::now().as_nanos();
+    Timestamp::from_nanos(now - now.rem_euclid(SECOND))
 }
 
 /// Removes the token with this id, or the only one with this name.
@@ -224,6 +231,32 @@ mod tests {
         assert_eq!(mode(&path), 0o640);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(read(&path).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_crash_leaves_nothing_that_is_in_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokens");
+        make(&path, None);
+        fs::write(dir.path().join("tokens.new"), "half a li").unwrap();
+        make(&path, None);
+        assert_eq!(read(&path).unwrap().len(), 2);
+        assert!(!dir.path().join("tokens.new").exists());
+    }
+
+    #[test]
+    fn a_file_stays_its_owners() {
+        const DAEMON: u32 = 10_001;
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokens");
+        make(&path, None);
+        std::os::unix::fs::chown(&path, Some(DAEMON), Some(DAEMON)).unwrap();
+        make(&path, None);
+        let found = fs::metadata(&path).unwrap();
+        assert_eq!((found.uid(), found.gid(), mode(&path)), (DAEMON, DAEMON, 0o600));
     }
 
     #[test]

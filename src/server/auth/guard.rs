@@ -85,6 +85,7 @@ impl Guard {
         let tokens = now.len();
         *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
         self.metrics.tokens.set(tokens as i64);
+        tracing::info!(tokens, file = %self.path.display(), "tokens are in force");
         Ok(tokens)
     }
 
@@ -182,6 +183,7 @@ mod tests {
     use std::fs;
 
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::super::edit::{add, revoke};
     use super::super::streams::Streams;
@@ -247,6 +249,19 @@ mod tests {
             let denial = rig.guard.admit(&headers(&wrong)).unwrap_err();
             assert!(matches!(denial, Denial::Malformed(_)), "{wrong:?}: {denial:?}");
         }
+    }
+
+    #[test]
+    fn no_header_that_somebody_makes_up_is_let_through() {
+        let rig = Rig::new(None);
+        proptest!(|(bytes: Vec<u8>, with_scheme: bool)| {
+            let scheme: &[u8] = if with_scheme { b"Bearer " } else { b"" };
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = HeaderValue::from_bytes(&[scheme, &bytes].concat()) {
+                headers.insert(header::AUTHORIZATION, value);
+            }
+            prop_assert!(rig.guard.admit(&headers).is_err());
+        });
     }
 
     #[test]
