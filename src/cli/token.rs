@@ -51,7 +51,7 @@ struct New {
     #[command(flatten)]
     which: Which,
     /// What its holder may do, with commas between: ingest (send), read (also /metrics), admin (close
-    /// windows and the like). None contains another
+    /// windows, and back up if it is for all streams). None contains another
     #[arg(long)]
     scopes: Scopes,
     /// The streams that it is for, with commas between; for all, also later ones, if not given

@@ -12,13 +12,15 @@ enum Of {
     Stream(&'static str),
     /// None, or what the token may see.
     Nobody,
+    /// All streams at once.
+    All,
 }
-use Of::{Nobody, Stream};
+use Of::{All, Nobody, Stream};
 
 const WINDOWS: &str = "/v1/streams/user-events/windows";
 
 /// Every route but health: method, path, scope, and whose data it is about.
-const ROUTES: [(&str, &str, &str, Of); 22] = [
+const ROUTES: [(&str, &str, &str, Of); 23] = [
     ("POST", "/user/event", "ingest", Stream("user-events")),
     ("POST", "/orders", "ingest", Stream("orders")),
     ("POST", "/events", "ingest", Stream("events")),
@@ -38,6 +40,7 @@ const ROUTES: [(&str, &str, &str, Of); 22] = [
     ("GET", "/v1/streams/nowhere/windows", "read", Stream("nowhere")),
     ("GET", "/v1/streams/user-events/windows/x.csv", "read", Stream("user-events")),
     ("POST", "/v1/streams/user-events/windows/close", "admin", Stream("user-events")),
+    ("POST", "/v1/backup", "admin", All),
     ("GET", "/v1/streams", "read", Nobody),
     ("GET", "/metrics", "read", Nobody),
     ("GET", "/metrics?format=json", "read", Nobody),
@@ -158,6 +161,23 @@ fn every_route_of_a_stream_refuses_a_token_for_another_one() {
             assert!(detail.contains(&format!("isn't for the stream `{stream}`")), "{detail}");
         }
         let passed = send(&daemon, with, method, path, "");
+        assert!(![401, 403].contains(&passed.status), "{method} {path}: {}", passed.text());
+    }
+}
+
+#[test]
+fn what_is_about_all_streams_refuses_a_token_for_some() {
+    let rig = Rig::new();
+    let [some, all] =
+        ["user-events,events,usage,orders", "*"].map(|it| rig.token("admin,read", it));
+    let daemon = rig.daemon(&[]);
+    for (method, path, ..) in ROUTES.iter().filter(|(.., of)| matches!(of, All)) {
+        let detail = problem(&send(&daemon, &some, method, path, ""), 403);
+        assert!(
+            detail.contains("this is about all streams") && detail.contains("`usage`"),
+            "{detail}"
+        );
+        let passed = send(&daemon, &all, method, path, "");
         assert!(![401, 403].contains(&passed.status), "{method} {path}: {}", passed.text());
     }
 }
