@@ -5,6 +5,7 @@
 //! code says what kind it was ([`exit`]).
 
 mod backup;
+mod bearer;
 mod client;
 mod config;
 mod data;
