@@ -1,4 +1,4 @@
-//! Who is let through, where tokens are configured.
+//! Who is let through.
 
 use prometheus::{Error, IntCounter, IntGauge};
 
@@ -25,6 +25,8 @@ pub enum Denied {
     Scope,
     /// Its token isn't for the stream.
     Stream,
+    /// It comes from a page that isn't allowed to send.
+    Origin,
 }
 
 impl AccessMetrics {
@@ -32,7 +34,8 @@ impl AccessMetrics {
     pub(super) fn new(maker: &Maker) -> Result<Self, Error> {
         let denied = maker.counters(
             "requests_denied_total",
-            "Requests that weren't let through, for having no token or the wrong one, by reason.",
+            "Requests that weren't let through, for their token or for the page that they came from, by \
+             reason.",
             &["reason"],
         )?;
         Ok(Self {
@@ -49,8 +52,8 @@ impl AccessMetrics {
 
 impl Denied {
     /// Every one of them, in the order of their values.
-    pub const ALL: [Self; 5] =
-        [Self::Missing, Self::Malformed, Self::Unknown, Self::Scope, Self::Stream];
+    pub const ALL: [Self; 6] =
+        [Self::Missing, Self::Malformed, Self::Unknown, Self::Scope, Self::Stream, Self::Origin];
 
     /// The label's value.
     pub const fn reason(self) -> &'static str {
@@ -60,6 +63,7 @@ impl Denied {
             Self::Unknown => "unknown",
             Self::Scope => "scope",
             Self::Stream => "stream",
+            Self::Origin => "origin",
         }
     }
 }

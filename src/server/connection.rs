@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::activity::Activity;
+use super::cors::Pages;
 use super::http2::Http2;
 use super::noted::Noted;
 use super::problem::Problem;
@@ -53,6 +54,7 @@ const REFUSAL_MAX: Duration = Duration::from_secs(10);
 pub(super) struct Terms {
     pub(super) router: Router,
     pub(super) ids: Arc<RequestIds>,
+    pub(super) pages: Arc<Pages>,
     /// How long a handshake or a request's head may take: `limits.head`.
     pub(super) head_max: Duration,
     /// Without it, connections are plain.
@@ -259,6 +261,7 @@ impl Served {
         Serve {
             router: self.terms.router.clone(),
             ids: self.terms.ids.clone(),
+            pages: self.terms.pages.clone(),
             activity: self.activity.clone(),
         }
     }

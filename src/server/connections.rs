@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::app::App;
 use super::connection::{self, Terms};
+use super::cors::Pages;
 use super::http2::Http2;
 use super::listener::Listener;
 use super::request_id::RequestIds;
@@ -37,6 +38,7 @@ impl Server {
         let terms = Terms {
             router: routes::router(&app),
             ids: Arc::new(RequestIds::new()),
+            pages: Arc::new(Pages::new(app.cors.clone(), app.metrics.access.clone())),
             head_max: limits.head,
             tls,
             http2: Http2::new(limits.in_flight_bytes),

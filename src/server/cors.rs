@@ -4,15 +4,22 @@
 //! so that is answered in front of everything else. Answers to pages that aren't allowed are as if there
 //! were no such protocol, and the browser keeps them to itself. There are no cookies here, so none are
 //! allowed for: a page sends its token in `Authorization`.
+//!
+//! For what a form can send, a browser doesn't ask: it sends it, and only keeps the answer back. Whoever runs
+//! windrow on their own machine, without tokens, would take events from every page that they look at. So what
+//! a browser itself says to come from a page elsewhere ([`SITE`]) is refused ([`Pages`]).
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
+use http_body::Body;
 
+use super::problem::Problem;
 use crate::config::Origins;
+use crate::metrics::{AccessMetrics, Denied};
 
 /// What a page may send besides what needs no leave.
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
@@ -33,10 +40,57 @@ const PRIVATE_NETWORK: HeaderName =
 const ALLOW_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-allow-private-network");
 
+/// Whose page a request comes from, seen from windrow: a browser says so, and no page can say otherwise
+/// (Fetch Metadata). Programs don't send it.
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// Its values for pages of other origins.
+const ELSEWHERE: [&[u8]; 2] = [b"cross-site", b"same-site"];
+
+/// Whose pages may send.
+#[derive(Debug)]
+pub(super) struct Pages {
+    origins: Origins,
+    metrics: AccessMetrics,
+}
+
+impl Pages {
+    /// Those of these origins.
+    pub(super) fn new(origins: Origins, metrics: AccessMetrics) -> Self {
+        Self { origins, metrics }
+    }
+
+    /// The answer to a request that isn't taken because of the page that it comes from.
+    pub(super) fn refusal<B: Body>(&self, request: &Request<B>) -> Option<Response> {
+        let mut response = unwelcome(&self.origins, request)?.into_response();
+        self.metrics.denied(Denied::Origin);
+        if !request.body().is_end_stream() && request.version() < Version::HTTP_2 {
+            // Nobody reads the body.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Some(response)
+    }
+}
+
+/// Why a request isn't taken, if it would change something and comes from a page that isn't allowed.
+fn unwelcome<B>(origins: &Origins, request: &Request<B>) -> Option<Problem> {
+    let headers = request.headers();
+    // Without it, as programs send requests, there is nothing more to look at.
+    let origin = headers.get(header::ORIGIN)?;
+    let site = headers.get(&SITE)?.as_bytes();
+    let changes = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+    if !changes || !ELSEWHERE.contains(&site) || allowed(origins, headers).is_some() {
+        return None;
+    }
+    let origin: String = String::from_utf8_lossy(origin.as_bytes()).chars().take(200).collect();
+    Some(Problem::forbidden(format!(
+        "pages of `{origin}` may not send: its origin would have to be named in `cors`"
+    )))
+}
+
 /// Answers preflights, and says on all other answers which page may read them.
 pub(super) async fn allow(
     State(origins): State<Arc<Origins>>,
-    request: Request,
+    request: axum::extract::Request,
     next: Next,
 ) -> Response {
     let allowed = allowed(&origins, request.headers());
@@ -64,7 +118,7 @@ fn allowed(origins: &Origins, headers: &HeaderMap) -> Option<HeaderValue> {
     })
 }
 
-fn is_preflight(request: &Request) -> bool {
+fn is_preflight<B>(request: &Request<B>) -> bool {
     *request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
@@ -79,4 +133,36 @@ fn preflight(asked: &HeaderMap) -> Response {
         headers.insert(ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("true"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_page_elsewhere_sends_unasked_is_unwelcome_and_what_programs_send_never_is() {
+        const PAGE: &str = "https://app.example.org";
+        let some = Origins::These(vec![PAGE.to_owned()]);
+        let other = "https://evil.example";
+        for (origins, method, origin, site, welcome) in [
+            (&Origins::None, "POST", None, None, true),
+            (&Origins::None, "POST", Some(PAGE), None, true),
+            (&Origins::None, "POST", Some(PAGE), Some("same-origin"), true),
+            (&Origins::None, "POST", Some(PAGE), Some("cross-site"), false),
+            (&Origins::None, "POST", Some("null"), Some("cross-site"), false),
+            (&Origins::None, "POST", Some("http://127.0.0.1:3000"), Some("same-site"), false),
+            (&Origins::None, "GET", Some(PAGE), Some("cross-site"), true),
+            (&Origins::None, "POST", None, Some("none"), true),
+            (&some, "POST", Some(PAGE), Some("cross-site"), true),
+            (&some, "POST", Some(other), Some("cross-site"), false),
+            (&Origins::All, "POST", Some(other), Some("cross-site"), true),
+        ] {
+            let mut request = Request::builder().method(method);
+            for (name, value) in [(header::ORIGIN, origin), (SITE, site)] {
+                request = value.into_iter().fold(request, |it, value| it.header(&name, value));
+            }
+            let refusal = unwelcome(origins, &request.body(()).unwrap());
+            assert_eq!(refusal.is_none(), welcome, "{origins:?} {method} {origin:?} {site:?}");
+        }
+    }
 }

@@ -11,12 +11,14 @@ use hyper::body::{Body as _, Incoming};
 use tower::Service as _;
 
 use super::activity::Activity;
+use super::cors::Pages;
 use super::request_id::RequestIds;
 
 /// Answers the requests of one connection.
 pub(super) struct Serve {
     pub(super) router: Router,
     pub(super) ids: Arc<RequestIds>,
+    pub(super) pages: Arc<Pages>,
     pub(super) activity: Arc<Activity>,
 }
 
@@ -31,10 +33,16 @@ impl hyper::service::Service<Request<Incoming>> for Serve {
         let may_be_unread = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
         in_service.set_unread(may_be_unread);
         let id = self.ids.of(&request);
-        // A router is always ready.
-        let answer = self.router.clone().call(request);
+        let answer = match self.pages.refusal(&request) {
+            Some(refusal) => Err(refusal),
+            // A router is always ready.
+            None => Ok(self.router.clone().call(request)),
+        };
         Box::pin(async move {
-            let mut response = answer.await?;
+            let mut response = match answer {
+                Ok(answer) => answer.await?,
+                Err(refusal) => refusal,
+            };
             id.put(&mut response);
             if response.status().is_success() {
                 in_service.set_unread(false);

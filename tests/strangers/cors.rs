@@ -1,7 +1,7 @@
 //! `cors`: pages of other origins.
 
-use crate::harness::{Answer, Daemon};
-use crate::rig::{Rig, send};
+use crate::harness::{Answer, Daemon, user_events};
+use crate::rig::{Rig, problem, send};
 
 const PAGE: &str = "https://app.example.org";
 
@@ -68,4 +68,24 @@ fn a_star_is_every_origin_and_nothing_is_none() {
     let answer = preflight(&daemon, PAGE);
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (405, None));
     assert_eq!(answer.header("vary"), None);
+}
+
+#[test]
+fn what_a_page_elsewhere_sends_without_asking_is_refused_also_without_tokens() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start_with(data.path(), &["--cors", PAGE]);
+    let send = |headers: &[(&str, &str)]| {
+        let body = user_events(0, 1);
+        daemon.send("POST", "/user/event", headers, body.as_bytes())
+    };
+    // As browsers send a form of another site: they needn't ask before.
+    let form = [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")];
+    let detail = problem(&send(&form), 403);
+    assert!(detail.contains("`https://evil.example`") && detail.contains("`cors`"), "{detail}");
+    assert_eq!(send(&[("origin", PAGE), ("sec-fetch-site", "cross-site")]).status, 200);
+    assert_eq!(send(&[("origin", "https://evil.example")]).status, 200, "a program, not a page");
+    assert_eq!(send(&[]).status, 200);
+    let metrics = daemon.get("/metrics").text();
+    assert!(metrics.contains("windrow_requests_denied_total{reason=\"origin\"} 1\n"), "{metrics}");
+    assert_eq!(daemon.get("/v1/streams/user-events/windows").status, 200);
 }

@@ -63,6 +63,7 @@ fn it_warns_loudly_where_everybody_can_reach_it() {
     let tokens = ["--tokens", file.to_str().unwrap()];
     let daemon = Daemon::start_with(&data, &[everywhere, tokens].concat());
     assert!(!daemon.log().contains(WARNING), "{}", daemon.log());
+    assert!(daemon.log().contains("tokens are sent without encryption"), "{}", daemon.log());
 }
 
 #[test]

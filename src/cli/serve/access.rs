@@ -12,7 +12,7 @@ use crate::server::auth::Guard;
 pub(super) fn guard(config: &Config, metrics: &Metrics) -> anyhow::Result<Option<Arc<Guard>>> {
     let rate = config.limits.requests_per_second;
     let Some(path) = &config.access.tokens else {
-        warn_of_strangers(&config.listen);
+        warn_of_strangers(config);
         if rate.is_some() {
             tracing::warn!(
                 "`limits.rate` is set and has no effect: it is per token, and there are none"
@@ -21,22 +21,35 @@ pub(super) fn guard(config: &Config, metrics: &Metrics) -> anyhow::Result<Option
         return Ok(None);
     };
     // Trying again won't help: somebody must mend the file, or name another.
+    if is_beyond_this_machine(&config.listen) && config.tls.is_none() {
+        tracing::warn!(
+            "tokens are sent without encryption, for whoever is on the way to read: set `tls.cert` and \
+             `tls.key`, or let a proxy in front speak TLS"
+        );
+    }
     let guard = Guard::open(path, rate, metrics).map_err(|error| WrongUsage(error.to_string()))?;
     warn_of_tokens(config, path, &guard);
     Ok(Some(Arc::new(guard)))
 }
 
-/// Without tokens, the address is all that keeps others out.
-fn warn_of_strangers(listen: &Listen) {
-    if let Listen::Tcp(address) = listen
-        && !address.ip().to_canonical().is_loopback()
-    {
+/// Without tokens, the address is all that keeps others out, or that they need a certificate.
+fn warn_of_strangers(config: &Config) {
+    let has_client_ca = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    if is_beyond_this_machine(&config.listen) && !has_client_ca {
         tracing::warn!(
-            %address,
+            address = %config.listen,
             "NO TOKENS: everybody who reaches this address can send and read everything. Make a token \
              with `windrow token new --file tokens --scopes ingest,read` and set `tokens`, or listen on \
              127.0.0.1"
         );
+    }
+}
+
+/// Whether others than this machine's users may reach the address.
+fn is_beyond_this_machine(listen: &Listen) -> bool {
+    match listen {
+        Listen::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+        Listen::Unix(_) => false,
     }
 }
 
