@@ -264,3 +264,139 @@ fn a_kill_keeps_every_bad_line_that_was_acknowledged_and_shows_none_twice() {
     let text = String::from_utf8(verify.stdout).unwrap();
     assert!(verify.status.success() && text.contains("rejected lines"), "{text}");
 }
+
+/// What a subcommand of `windrow quarantine` prints.
+fn quarantine(data: &Path, args: &[&str]) -> String {
+    let data = ["--data-dir", data.to_str().unwrap()];
+    let output = harness::run(&[&["quarantine"], args, &data].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {errors}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn listed(data: &Path) -> Value {
+    serde_json::from_str(&quarantine(data, &["ls", "--json"])).unwrap()
+}
+
+/// A daemon that refuses fields that it doesn't know, with lines in quarantine that have one, or are
+/// worse.
+fn with_bad_lines(data: &Path) -> Vec<String> {
+    let args = [KEEPS[0], KEEPS[1], "--streams-user-events-unknown-fields", "reject"];
+    let daemon = Daemon::start_with(data, &args);
+    let strange = |n| good(n).replacen('{', "{\"new\":1,", 1);
+    let lines: Vec<_> = (0..700).map(strange).collect();
+    let body = format!("{}\nbad\n{}\n{}\n", lines.join("\n"), good(1000), "{\"time\":1}");
+    let answer = taken(&daemon.post("/user/event", body));
+    assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(1), &json!(702)), "{answer}");
+    assert!(daemon.stop().success());
+    lines
+}
+
+#[test]
+fn what_is_in_quarantine_is_listed_and_shown_with_a_daemon_and_without() {
+    let data = tempfile::tempdir().unwrap();
+    assert_eq!(quarantine(data.path(), &["ls"]), "nothing is in quarantine\n");
+    let lines = with_bad_lines(data.path());
+    let listed = listed(data.path());
+    assert_eq!(listed[0]["stream"], "user-events");
+    assert_eq!((&listed[0]["records"], &listed[0]["settled"]), (&json!(702), &json!(0)));
+    assert_eq!(listed[0]["faults"], json!({"unknown_field": 700, "not_json": 1, "missing": 1}));
+    let text = quarantine(data.path(), &["ls"]);
+    assert!(text.starts_with("user-events, by ingest: 702 records, "), "{text}");
+    assert!(text.contains("\n  unknown_field: 700\n"), "{text}");
+    let raw = quarantine(data.path(), &["show", "--fault", "unknown_field", "--raw"]);
+    assert_eq!(raw.trim_end(), lines.join("\n"));
+    let daemon = start(data.path());
+    let shown = quarantine(data.path(), &["show", "--fault", "not_json", "--limit", "1"]);
+    let record: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&record["line"], &record["raw"]), (&json!(701), &json!("bad")));
+    assert!(daemon.stop().success());
+    let data_dir = data.path().to_str().unwrap();
+    let wrong = ["quarantine", "ls", "--stream", "user-event", "--data-dir", data_dir];
+    let output = harness::run(&wrong);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("did you mean `user-events`"), "{told}");
+}
+
+#[test]
+fn lines_that_are_good_now_are_sent_again_once_and_settled() {
+    let data = tempfile::tempdir().unwrap();
+    with_bad_lines(data.path());
+    let bytes = listed(data.path())[0]["bytes"].as_u64().unwrap();
+    let limit = format!("{}", bytes + 600);
+    let args = [KEEPS[0], KEEPS[1], "--quarantine-max", limit.as_str()];
+    let daemon = Daemon::start_with(data.path(), &args);
+    let url = format!("http://{}", daemon.address);
+    assert_eq!(daemon.post("/user/event", "bad\nbad\nbad\n").status, 400, "it is full");
+    let told = quarantine(data.path(), &["retry", "--url", &url]);
+    assert!(told.contains("user-events: 700 lines are accepted now, 2 are still bad"), "{told}");
+    assert!(told.contains("still bad: line 701 of the request at "), "{told}");
+    assert_eq!(daemon.wait_for_rows("user-events", 701)["rows"], 701);
+    let after = listed(data.path());
+    assert_eq!((&after[0]["records"], &after[0]["settled"]), (&json!(2), &json!(700)));
+    let held = after[0]["bytes"].as_u64().unwrap();
+    assert!(held < bytes / 100, "{held} of {bytes}");
+    let metrics = daemon.get("/metrics").text();
+    assert!(
+        metrics.contains(&format!("windrow_quarantine_bytes{{stream=\"user-events\"}} {held}\n"))
+    );
+    taken(&daemon.post("/user/event", "bad\nbad\nbad\n"));
+    let told = quarantine(data.path(), &["retry", "--url", &url, "--stream", "user-events"]);
+    assert!(told.contains("user-events: 0 lines are accepted now, 5 are still bad"), "{told}");
+    assert_eq!(daemon.wait_for_rows("user-events", 701)["rows"], 701);
+    assert_eq!(records(data.path(), "user-events").len(), 705, "no bad line is kept twice");
+    assert!(daemon.stop().success());
+    // What is settled stays settled over a start.
+    let daemon = Daemon::start_with(data.path(), &args);
+    let metrics = daemon.get("/metrics").text();
+    let held = listed(data.path())[0]["bytes"].as_u64().unwrap();
+    assert!(
+        metrics.contains(&format!("windrow_quarantine_bytes{{stream=\"user-events\"}} {held}\n"))
+    );
+}
+
+#[test]
+fn records_of_csv_are_sent_again_as_what_they_were() {
+    let data = tempfile::tempdir().unwrap();
+    let refuses =
+        ["--streams-usage-on-invalid", "quarantine", "--streams-usage-unknown-fields", "reject"];
+    let daemon = Daemon::start_with(data.path(), &refuses);
+    let csv = "new,customer_id,timestamp,event_type,transaction_id\n1,c,2024-07-01,login,t-1\n";
+    let answer = daemon.send("POST", "/v1/ingest", &[("content-type", "text/csv")], csv.as_bytes());
+    assert_eq!(taken(&answer)["rejected"], 1);
+    assert!(daemon.stop().success());
+    let daemon = Daemon::start_with(data.path(), &refuses[..2]);
+    let url = format!("http://{}", daemon.address);
+    let told = quarantine(data.path(), &["retry", "--url", &url]);
+    assert!(told.contains("usage: 1 lines are accepted now, 0 are still bad"), "{told}");
+    let answer = daemon.get("/v1/customers/c/total_events?position=1").json();
+    assert!(answer["total"] == 1 || answer["status"].is_number(), "{answer}");
+}
+
+#[test]
+fn quarantine_is_rebuilt_from_what_the_log_holds() {
+    let data = tempfile::tempdir().unwrap();
+    with_bad_lines(data.path());
+    let before = raw(data.path(), "user-events");
+    let data_dir = data.path().to_str().unwrap();
+    let replay = harness::run(&["replay", "--sink", "quarantine", "--data-dir", data_dir]);
+    assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
+    assert!(raw(data.path(), "user-events").is_empty());
+    let daemon = start(data.path());
+    taken(&daemon.post("/user/event", "one more"));
+    let after = raw(data.path(), "user-events");
+    assert!(after[..before.len()] == before[..] && after.len() == before.len() + 1);
+}
+
+#[test]
+fn a_stream_that_keeps_bad_lines_no_more_starts_all_the_same() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = start(data.path());
+    taken(&daemon.post("/user/event", format!("{}\nbad\n", good(1))));
+    taken(&daemon.post("/user/event", good(2)));
+    daemon.kill();
+    let daemon = Daemon::start(data.path());
+    assert_eq!(daemon.post("/user/event", "bad").status, 400);
+    assert_eq!(raw(data.path(), "user-events"), [b"bad"]);
+}

@@ -18,6 +18,7 @@ mod place;
 mod problem;
 mod program;
 mod progress;
+mod quarantine;
 mod reach;
 mod replay;
 mod serve;
@@ -90,6 +91,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Look at the log's files, or repair them
     Wal(wal::Arguments),
+    /// Look at rejected lines, or send them again
+    Quarantine(quarantine::Arguments),
     /// Rebuild a sink's output from what the log still holds
     Replay(replay::Arguments),
     /// Copy a data directory, while its daemon runs or while it doesn't
@@ -110,7 +113,7 @@ impl Command {
     /// The subcommands that talk to a daemon, by name.
     const OF_DAEMON: [&str; 3] = ["backup", "health", "import"];
     /// The subcommands that read a data directory, by name.
-    const OF_DATA: [&str; 5] = ["backup", "windows", "verify", "wal", "replay"];
+    const OF_DATA: [&str; 6] = ["backup", "windows", "verify", "wal", "quarantine", "replay"];
 }
 
 /// Runs the command line `arguments`, the program's name first.
@@ -174,6 +177,7 @@ fn dispatch(program: &Program, cli: Cli, matches: &ArgMatches) -> anyhow::Result
             replay::run(&arguments, &DataDir::of(&settings.read()?)?, out)
         }
         Command::Backup(arguments) => backup::run(&arguments, settings, out),
+        Command::Quarantine(arguments) => quarantine::run(arguments, settings, out),
         Command::Import(arguments) => import::run(arguments, settings, out),
         Command::Token(arguments) => token::run(arguments, settings, out),
         Command::Health(arguments) => health::run(&arguments, settings, out),

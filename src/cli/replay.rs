@@ -17,11 +17,12 @@ use crate::disk::aside::set_aside;
 use crate::log::Lsn;
 use crate::log::replayable::Replayable;
 use crate::log::scan::LogDir;
+use crate::quarantine::{INGEST, Quarantine};
 use crate::sinks::windows::Windows;
-use crate::sinks::{Mark, StartFile, table, usage};
+use crate::sinks::{Mark, StartFile, quarantine, table, usage};
 
 /// The sinks whose output can be rebuilt.
-const SINKS: [&str; 3] = [Windows::NAME, table::NAME, usage::NAME];
+const SINKS: [&str; 4] = [Windows::NAME, table::NAME, usage::NAME, quarantine::NAME];
 /// Between an output's name and its number, once it is moved aside.
 const REPLACED: &str = "replaced";
 
@@ -29,7 +30,7 @@ const REPLACED: &str = "replaced";
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  windrow replay --sink windows --stream user-events")]
 pub struct Arguments {
-    /// Which sink: windows, table or usage
+    /// Which sink: windows, table, usage or quarantine
     #[arg(long)]
     sink: String,
     /// Only this stream; all that the sink follows if not given
@@ -95,6 +96,10 @@ fn replay(
              have all of them made anew, rename the table `processed_events` first"
         )?,
         (table::NAME, None) => move_aside(stream, &data.path.join(table::DIR), data, out)?,
+        (quarantine::NAME, _) => {
+            let file = Quarantine::new(data.disk.clone(), &data.path, stream, INGEST);
+            move_aside(stream, file.path(), data, out)?;
+        }
         (usage::NAME, _) => move_aside(stream, &data.path.join(usage::DIR), data, out)?,
         _ => move_aside(stream, &data.windows().join(stream), data, out)?,
     }

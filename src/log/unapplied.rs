@@ -18,6 +18,30 @@ pub fn unapplied(
     until: Lsn,
     go_on: impl Fn() -> bool,
 ) -> Result<Option<Vec<u64>>, ReadError> {
+    count(log, pairs, until, go_on, unapplied_events)
+}
+
+/// How many rejected lines of `stream` stand behind the position that its quarantine has durably reached.
+pub fn unapplied_rejected(
+    log: &Log,
+    stream: StreamId,
+    position: Position,
+) -> Result<u64, ReadError> {
+    let rejected = |header: &FrameHeader, lsn: Lsn, position: &Position| {
+        let is_behind = is_commit(header) && lsn > position.commit;
+        if is_behind { header.request_rejected } else { 0 }
+    };
+    let waiting = count(log, &[(stream, position)], log.durable_end(), || true, rejected)?;
+    Ok(waiting.iter().flatten().sum())
+}
+
+fn count(
+    log: &Log,
+    pairs: &[(StreamId, Position)],
+    until: Lsn,
+    go_on: impl Fn() -> bool,
+    of_commit: impl Fn(&FrameHeader, Lsn, &Position) -> u64,
+) -> Result<Option<Vec<u64>>, ReadError> {
     let mut waiting = vec![0; pairs.len()];
     let Some(from) = pairs.iter().map(|(_, at)| at.restart).min().filter(|from| *from < until)
     else {
@@ -38,7 +62,7 @@ pub fn unapplied(
             })?;
             for ((stream, position), waiting) in pairs.iter().zip(&mut waiting) {
                 if frame.header.stream == *stream {
-                    *waiting += unapplied_events(&frame.header, frame.lsn, position);
+                    *waiting += of_commit(&frame.header, frame.lsn, position);
                 }
             }
         }
@@ -46,9 +70,13 @@ pub fn unapplied(
     Ok(None)
 }
 
+fn is_commit(header: &FrameHeader) -> bool {
+    header.kind == FrameKind::Lines && header.commit
+}
+
 /// Events that a commit frame stands for and that a sink at `position` hasn't applied.
 fn unapplied_events(header: &FrameHeader, lsn: Lsn, position: &Position) -> u64 {
-    if header.kind != FrameKind::Lines || !header.commit || lsn <= position.commit {
+    if !is_commit(header) || lsn <= position.commit {
         return 0;
     }
     let under_way = position.under_way.filter(|under_way| under_way.request == header.request);

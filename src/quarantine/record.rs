@@ -73,6 +73,19 @@ pub enum Stage {
     Storage,
 }
 
+impl Stage {
+    /// Its name: `processor`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Schema => "schema",
+            Self::Validator => "validator",
+            Self::Processor => "processor",
+            Self::Storage => "storage",
+        }
+    }
+}
+
 /// Where a record's event stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 pub(super) struct Place {
@@ -126,6 +139,14 @@ impl Record {
             form: LineForm::Line,
             header: None,
             raw: raw.into(),
+        }
+    }
+
+    /// What is wrong, as a name: the kind of fault or, where there is none, who refused it.
+    pub fn fault_name(&self) -> String {
+        match self.fault {
+            Some(fault) => fault.as_str().to_owned(),
+            None => self.stage.as_str().to_owned(),
         }
     }
 

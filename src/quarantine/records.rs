@@ -21,6 +21,11 @@ impl Records {
 
     /// Reads them in the order of the log, in bounded memory. Nothing follows an error.
     pub fn iter(&self) -> impl Iterator<Item = Result<Record, QuarantineError>> {
+        self.sized().map(|found| found.map(|(record, _)| record))
+    }
+
+    /// The same, each with the bytes that it takes of the file.
+    pub fn sized(&self) -> impl Iterator<Item = Result<(Record, u64), QuarantineError>> {
         let mut lines = Lines::up_to(RECORD_BYTES_MAX, self.file.as_ref(), 0);
         let mut has_failed = false;
         std::iter::from_fn(move || {
@@ -30,7 +35,7 @@ impl Records {
         })
     }
 
-    fn read(&self, lines: &mut Lines<'_>) -> Result<Option<Record>, QuarantineError> {
+    fn read(&self, lines: &mut Lines<'_>) -> Result<Option<(Record, u64)>, QuarantineError> {
         let found = lines.next().map_err(QuarantineError::io("reading", &self.path))?;
         // A line that has no end is being written, or was when the power went.
         let Some(found) = found.filter(|found| found.ended) else { return Ok(None) };
@@ -42,8 +47,9 @@ impl Records {
                 found.offset
             )));
         }
+        let bytes = found.end() - found.offset;
         serde_json::from_slice(found.bytes)
-            .map(Some)
+            .map(|record| Some((record, bytes)))
             .map_err(|error| damaged(format!("a newer windrow wrote it: {error}")))
     }
 }

@@ -36,7 +36,7 @@ impl Opened {
         metrics: &Arc<Metrics>,
     ) -> anyhow::Result<(Self, Ready)> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let pairs = Pairs::find(config, program, &disk, metrics).map_err(damaged)?;
+        let mut pairs = Pairs::find(config, program, &disk, metrics).map_err(damaged)?;
         let held = pairs.held().map_err(damaged)?;
         let schemas =
             config.streams.iter().map(|it| (it.name.clone(), it.schema.clone())).collect();

@@ -8,8 +8,8 @@ use crate::cli::{Program, WrongUsage};
 use crate::config::{Config, OnInvalid};
 use crate::disk::Disk;
 use crate::log::scan::LogDir;
-use crate::log::unapplied::unapplied;
-use crate::log::{Held, Log};
+use crate::log::unapplied::{unapplied, unapplied_rejected};
+use crate::log::{Held, Log, Reads};
 use crate::metrics::Metrics;
 use crate::quarantine::{INGEST, Quarantine, Room};
 use crate::sinks::absent::OpenAbsent;
@@ -96,11 +96,16 @@ impl Pairs {
     }
 
     /// Forgets the pairs that are configured no more. Refuses where the log still holds events for
-    /// them, unless they shall be discarded.
-    pub(super) fn forget_removed(&self, log: &Log, discard: bool) -> anyhow::Result<()> {
-        for pair in &self.removed {
+    /// them, unless they shall be discarded. A quarantine that lines wait for runs until they are in it:
+    /// that they are kept was promised when they came.
+    pub(super) fn forget_removed(&mut self, log: &Log, discard: bool) -> anyhow::Result<()> {
+        for pair in std::mem::take(&mut self.removed) {
             let (sink, stream) = (pair.start.sink(), pair.start.stream());
-            let waiting = waiting(log, pair)?;
+            let waiting = waiting(log, &pair)?;
+            if waiting > 0 && !discard && sink == QUARANTINE {
+                self.configured.push(pair);
+                continue;
+            }
             if waiting > 0 {
                 if !discard {
                     let refused = format!(
@@ -172,11 +177,14 @@ impl Maker<'_> {
     }
 }
 
-/// How many events the log holds for a pair that has not applied them.
+/// How much the log holds for a pair that has not applied it: events or, for quarantine, rejected lines.
 fn waiting(log: &Log, pair: &Pair) -> anyhow::Result<u64> {
     let (Some(held), Some((stream, _))) = (pair.held()?, log.stream(pair.start.stream())) else {
         return Ok(0);
     };
+    if pair.sink.reads() == Reads::Rejected {
+        return Ok(unapplied_rejected(log, stream, held.position)?);
+    }
     let waiting = unapplied(log, &[(stream, held.position)], log.durable_end(), || true)?;
     Ok(waiting.iter().flatten().sum())
 }

@@ -9,8 +9,8 @@
 //! R1. A rejected line of a committed request has one record, with its bytes as they were sent.
 //! R2. A request's records are in the file, synced, before the pair says that it has applied the request:
 //!     who waits for its position finds them.
-//! R3. The position becomes durable in the pair's start file, after the records that it stands for. What
-//!     stands behind it in the file after a crash is cut off and written again (Q2).
+//! R3. The position becomes durable in the pair's start file, after the records that it stands for and
+//!     before R2. What a crash left behind it in the file is cut off and written again (Q2).
 //! R4. While the file can't be written, requests with bad lines are told so by [`Room`]; others aren't
 //!     touched.
 

@@ -1,7 +1,7 @@
 //! Rejected lines into the file.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::copy::FrozenQuarantine;
 use crate::log::rejected::records;
@@ -11,10 +11,6 @@ use crate::sinks::{Events, Frozen, Mark, Sink, SinkError, StartFile};
 
 /// Lines that are gathered before they are written: much more would only take memory.
 const GATHERED_BYTES: usize = 1 << 20;
-/// A checkpoint is made so long after the first record that it hasn't: until then, a crash has the
-/// records behind the last one written again.
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
-
 /// What it is made of, besides what is open.
 #[derive(Debug)]
 pub(super) struct Parts {
@@ -36,8 +32,8 @@ pub(super) struct QuarantineSink {
     gathered_bytes: usize,
     /// The request whose lines came last, and how many have.
     request: (Lsn, u64),
-    /// Since when records are written that no checkpoint has.
-    ahead_since: Option<Instant>,
+    /// Records are written that no checkpoint has.
+    is_ahead: bool,
 }
 
 impl QuarantineSink {
@@ -50,7 +46,7 @@ impl QuarantineSink {
             gathered: Vec::new(),
             gathered_bytes: 0,
             request: (Lsn::ZERO, 0),
-            ahead_since: None,
+            is_ahead: false,
         }
     }
 
@@ -90,7 +86,7 @@ impl QuarantineSink {
         self.file.append(&self.gathered)?;
         self.gathered.clear();
         self.gathered_bytes = 0;
-        self.ahead_since.get_or_insert_with(Instant::now);
+        self.is_ahead = true;
         self.parts.room.holds(self.file.end());
         Ok(())
     }
@@ -101,8 +97,9 @@ impl QuarantineSink {
             let mark = Mark { position: self.reached, ..self.durable };
             self.parts.start.store(mark)?;
             self.durable = mark;
+            self.is_ahead = false;
         }
-        self.ahead_since = None;
+        // In the middle of a request, the position stands before it.
         Ok(())
     }
 
@@ -146,8 +143,10 @@ impl Sink for QuarantineSink {
         self.told(stored)
     }
 
-    fn wants_checkpoint(&self, now: Instant) -> bool {
-        self.ahead_since.is_some_and(|since| now.duration_since(since) >= CHECKPOINT_AFTER)
+    /// At once: what stands behind the position is cut off at the next start, and whoever was told that
+    /// a line is in quarantine wouldn't find it there until it is written again.
+    fn wants_checkpoint(&self, _now: Instant) -> bool {
+        self.is_ahead
     }
 
     fn durable(&self) -> Position {
@@ -157,10 +156,5 @@ impl Sink for QuarantineSink {
     fn freeze(&mut self) -> Result<Box<dyn Frozen>, SinkError> {
         let (quarantine, position) = (self.parts.quarantine.clone(), self.durable.position);
         Ok(Box::new(FrozenQuarantine { quarantine, position }))
-    }
-
-    fn next_due(&self, now: Instant) -> Option<Duration> {
-        let since = self.ahead_since?;
-        Some(CHECKPOINT_AFTER.saturating_sub(now.duration_since(since)))
     }
 }
