@@ -49,6 +49,30 @@ fn a_stream_that_is_gone_with_data_waiting_is_refused_unless_told() {
 }
 
 #[test]
+fn a_unix_socket_that_somebody_has_or_that_is_none_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let [data, taken, file] = ["data", "taken", "file"].map(|name| dir.path().join(name));
+    let refused = |path: &std::path::Path, says: &str| {
+        let listen = format!("unix:{}", path.display());
+        let Err(ended) = Daemon::try_start(&data, &["--listen", &listen]) else {
+            panic!("it listens")
+        };
+        assert_eq!(ended.status.code(), Some(1), "{}", ended.log);
+        assert!(ended.log.contains(says), "{}", ended.log);
+        assert!(path.exists());
+    };
+    let listener = std::os::unix::net::UnixListener::bind(&taken).unwrap();
+    refused(&taken, "is in use by another process");
+    // Somebody who is too busy to take more connections, as now that one waits, is there all the same.
+    rustix::net::listen(&listener, 0).unwrap();
+    refused(&taken, "is in use by another process");
+    drop(listener);
+    std::fs::write(&file, "a file").unwrap();
+    refused(&file, "no socket stands there");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "a file");
+}
+
+#[test]
 fn it_listens_on_a_unix_socket_too() {
     let data = tempfile::tempdir().unwrap();
     let path = data.path().join("socket");

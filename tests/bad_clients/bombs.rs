@@ -17,7 +17,7 @@ const PART_BYTES: usize = 16 << 20;
 
 /// A body that becomes `first` and then the byte `fill` again and again: members of gzip, or frames of zstd,
 /// one behind the other, which are one body.
-fn bomb(encoding: &str, first: &str, fill: u8) -> Vec<u8> {
+pub fn bomb(encoding: &str, first: &str, fill: u8) -> Vec<u8> {
     let pack = |text: &[u8]| match encoding {
         "gzip" => {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -30,7 +30,7 @@ fn bomb(encoding: &str, first: &str, fill: u8) -> Vec<u8> {
     [pack(first.as_bytes()), part.repeat(BOMB_BYTES / PART_BYTES)].concat()
 }
 
-fn post(daemon: &Daemon, encoding: &str, content_type: &str, body: &[u8]) -> Answer {
+pub fn post(daemon: &Daemon, encoding: &str, content_type: &str, body: &[u8]) -> Answer {
     let headers = [("content-encoding", encoding), ("content-type", content_type)];
     daemon.send("POST", "/v1/streams/user-events", &headers, body)
 }

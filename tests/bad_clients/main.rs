@@ -10,6 +10,7 @@ mod harness;
 mod bombs;
 mod crowds;
 mod framing;
+mod rate;
 mod slow;
 
 use harness::Daemon;

@@ -279,6 +279,25 @@ fn objects_are_kept_as_they_came() {
 }
 
 #[test]
+fn depth_may_be_limited_further() {
+    let columns = schema(&[("at", "timestamp"), ("o", "object?")]);
+    let limits = DecodeLimits { depth_max: 3, ..DecodeLimits::OPEN };
+    let decoder = Decoder::new(columns, UnknownFields::Ignore, limits);
+    for name in ["o", "x"] {
+        // As the fast path reads it, and as it doesn't.
+        for value in ["1", "\"\\u0041\""] {
+            let line = |begin: &str, end: &str| {
+                format!("{{\"at\":0,\"{name}\":{{\"a\":{begin}{value}{end}}}}}")
+            };
+            rows(&decoder, line("[", "]"));
+            let error = refusal(&decoder, line("[[", "]]"));
+            assert_eq!((error.reason, error.field.as_deref()), (BadLine::TooDeep, Some(name)));
+            assert_eq!(error.expected, "arrays and objects nested at most 3 deep");
+        }
+    }
+}
+
+#[test]
 fn depth_has_an_end_wherever_it_is() {
     let decoder = decoder(&[("at", "timestamp"), ("o", "object?")]);
     let nested = |depth: usize| format!("{}{}", "{\"a\":".repeat(depth) + "1", "}".repeat(depth));
