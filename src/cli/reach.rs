@@ -54,8 +54,9 @@ impl Reach {
         self.reached(sources, OwnDaemon::Checked)
     }
 
-    /// A client for what anybody may ask and be told, without a token. Without a URL it asks the daemon that it is configured
-    /// beside, and takes whatever certificate that shows: the file may be a newer one already.
+    /// A client for what anybody may ask and be told, without a token. Without a URL it asks the daemon that
+    /// it is configured beside, and takes whatever certificate that shows: the file may be a newer one
+    /// already.
     pub fn client_without_secrets(&self, sources: Sources) -> anyhow::Result<Client> {
         self.reached(sources, OwnDaemon::Unchecked)
     }
