@@ -162,7 +162,7 @@ impl SegmentFile {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Err(header(SegmentHeaderError::Invalid));
             }
-            other => other.map_err(io)?,
+            other => other.map_err(|error| io(at_byte(0, &error)))?,
         }
         let decoded = SegmentHeader::decode(&bytes).map_err(header)?;
         if decoded.first_lsn != first_lsn {
@@ -321,8 +321,14 @@ impl SegmentFile {
     fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), SegmentError> {
         self.file
             .read_exact_at(buffer, offset)
+            .map_err(|error| at_byte(offset, &error))
             .map_err(|source| SegmentError::Io { path: self.path.to_path_buf(), source })
     }
+}
+
+/// What the system said, with where in the file: a bad block is found by it.
+fn at_byte(offset: u64, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("at byte {offset}: {error}"))
 }
 
 /// A walk over the batches of one segment.

@@ -48,7 +48,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::log::reader::{CommittedEvents, CommittedRequest};
-use crate::log::{CloseRecord, CommittedRejects, Control, Lsn, Position, Reads, RequestId};
+use crate::log::{
+    CloseRecord, CommittedRejects, Control, Lsn, Position, ReadError, Reads, RequestId,
+};
 use crate::quarantine::QuarantineError;
 use crate::stream::{Rows, Schema, SchemaVersion};
 use crate::time::Timestamp;
@@ -252,6 +254,16 @@ pub enum SinkError {
 }
 
 impl SinkError {
+    /// What stands in the way of reading the log in `dir`. A disk that refused is asked again; damage
+    /// isn't.
+    pub(crate) fn of_log(dir: &std::path::Path, error: &ReadError) -> Self {
+        if error.is_transient() {
+            Self::Other(error.to_string())
+        } else {
+            Self::Damaged { path: dir.to_owned(), reason: error.to_string() }
+        }
+    }
+
     /// Turns what the system said into an error that names the file and what was done with it.
     pub(crate) fn io(
         action: &'static str,

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use super::handed::Handed;
 use super::status::{Condition, PairStatus, Pass};
 use super::{Backoff, Events, FreezeAnswer, Mark, OpenSink, Sink, SinkError, Tally};
-use crate::log::{Item, Log, Lsn, Position, ReadError, Reader, Reads, SpaceState};
+use crate::log::{Item, Log, Lsn, Position, Reader, Reads, SpaceState};
 use crate::metrics::{Metrics, RecoveryMetrics, SinkMetrics};
 use crate::stream::StreamId;
 use crate::time::Timestamp;
@@ -276,7 +276,7 @@ impl Runner {
         let Opened { sink, reader, close_asked } = opened;
         let mut handed = Handed::nothing(reader.read_to());
         loop {
-            let item = reader.next().map_err(|error| read_error(&self.log, &error))?;
+            let item = reader.next().map_err(|error| SinkError::of_log(self.log.dir(), &error))?;
             match item {
                 None => {
                     sink.reached(&reader.position())?;
@@ -321,7 +321,7 @@ impl Runner {
         let sink = self.sink.open(self.start, self.log.recovered_end())?;
         let durable = sink.durable();
         let reader = self.log.reader(self.stream, durable);
-        let reader = reader.map_err(|error| read_error(&self.log, &error))?;
+        let reader = reader.map_err(|error| SinkError::of_log(self.log.dir(), &error))?;
         let reader = reader.reading(self.sink.reads());
         self.status.reopened(durable, sink.tally());
         Ok(Opened { sink, reader, close_asked: None })
@@ -403,14 +403,5 @@ impl Runner {
 
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::Acquire)
-    }
-}
-
-/// What stands in the way of reading the log, as the sink's error. Damage is not retried.
-fn read_error(log: &Log, error: &ReadError) -> SinkError {
-    if error.is_transient() {
-        SinkError::Other(error.to_string())
-    } else {
-        SinkError::Damaged { path: log.dir().to_owned(), reason: error.to_string() }
     }
 }

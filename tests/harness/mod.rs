@@ -112,7 +112,8 @@ impl Daemon {
         }
     }
 
-    fn try_start_program(program: &Path, data: &Path, args: &[&str]) -> Result<Self, Ended> {
+    /// The same, or how it ended without ever listening.
+    pub fn try_start_program(program: &Path, data: &Path, args: &[&str]) -> Result<Self, Ended> {
         let mut command = isolated(program);
         command.arg("serve").arg("--data-dir").arg(data).args(["--log-format", "json"]);
         if !args.contains(&"--listen") {

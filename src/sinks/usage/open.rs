@@ -201,7 +201,7 @@ impl Usage {
     }
 
     fn log_error(&self, error: &ReadError) -> SinkError {
-        SinkError::Damaged { path: self.parts.log.path().to_owned(), reason: error.to_string() }
+        SinkError::of_log(self.parts.log.path(), error)
     }
 }
 
