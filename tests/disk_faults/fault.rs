@@ -36,8 +36,8 @@ pub fn is_possible() -> bool {
 
 impl<'a> Fault<'a> {
     /// The calls `when` fail with `error`, whatever they are on.
-    pub fn of(calls: &'a str, error: &'a str, when: impl ToString) -> Self {
-        Self { calls, error, when: when.to_string(), files: Vec::new() }
+    pub fn of(calls: &'a str, error: &'a str, when: &str) -> Self {
+        Self { calls, error, when: when.to_owned(), files: Vec::new() }
     }
 
     /// A program that is windrow with this fault. What was made to fail is written to `trace`. The

@@ -36,7 +36,7 @@ fn try_calls(calls: &str, error: &str, first: usize) {
     let (first, step) = if all { (1, 1) } else { (first, EVERY) };
     let mut tried = 0;
     for nth in (first..).step_by(step) {
-        let run = Run::with(&Fault::of(calls, error, nth));
+        let run = Run::with(&Fault::of(calls, error, &nth.to_string()));
         if run.faults == 0 {
             break;
         }
