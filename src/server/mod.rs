@@ -38,6 +38,7 @@ mod observe;
 mod parameters;
 mod prefer;
 mod problem;
+mod read_out;
 mod read_your_writes;
 mod reload;
 mod request_id;

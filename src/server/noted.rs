@@ -13,7 +13,7 @@ use super::activity::Activity;
 
 /// How long the rest of a body that nobody wants is read after its answer. Closing a socket with
 /// unread bytes in it makes the kernel reset the connection, and the answer is lost to the client.
-const LINGER: Duration = Duration::from_secs(5);
+pub(super) const LINGER: Duration = Duration::from_secs(5);
 /// Read at a time while lingering.
 const LINGER_BYTES: usize = 16 << 10;
 

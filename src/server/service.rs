@@ -12,6 +12,7 @@ use tower::Service as _;
 
 use super::activity::Activity;
 use super::cors::Pages;
+use super::read_out::ReadOut;
 use super::request_id::RequestIds;
 
 /// Answers the requests of one connection.
@@ -36,7 +37,8 @@ impl hyper::service::Service<Request<Incoming>> for Serve {
         let answer = match self.pages.refusal(&request) {
             Some(refusal) => Err(refusal),
             // A router is always ready.
-            None => Ok(self.router.clone().call(request)),
+            None if request.version() < Version::HTTP_2 => Ok(self.router.clone().call(request)),
+            None => Ok(self.router.clone().call(request.map(ReadOut::new))),
         };
         Box::pin(async move {
             let mut response = match answer {

@@ -247,6 +247,26 @@ fn nothing_of_a_body_is_waited_for_that_nobody_may_send() {
 }
 
 #[test]
+fn over_http2_too_the_answer_is_seen_by_whoever_is_still_sending() {
+    let rig = Rig::new();
+    rig.token("ingest", "*");
+    let daemon = rig.daemon(&[]);
+    let body = rig.dir().join("body");
+    std::fs::write(&body, vec![b' '; 3_000_000]).unwrap();
+    let url = format!("http://{}/user/event", daemon.address);
+    let data = format!("@{}", body.display());
+    for round in 0..20 {
+        let curl = std::process::Command::new("curl")
+            .args(["-sS", "-o", "/dev/null", "-w", "%{http_version} %{http_code}"])
+            .args(["--http2-prior-knowledge", "--data-binary", &data, &url])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&curl.stdout).into_owned();
+        assert_eq!(told, "2 401", "{round}: {}", String::from_utf8_lossy(&curl.stderr));
+    }
+}
+
+#[test]
 fn over_a_unix_socket_a_token_is_needed_too() {
     use std::io::{Read as _, Write as _};
 
