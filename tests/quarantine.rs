@@ -8,6 +8,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use harness::small_disk::SmallDisk;
 use harness::{Answer, Daemon, user_event};
 use serde_json::{Value, json};
 
@@ -370,8 +371,12 @@ fn records_of_csv_are_sent_again_as_what_they_were() {
     let url = format!("http://{}", daemon.address);
     let told = quarantine(data.path(), &["retry", "--url", &url]);
     assert!(told.contains("usage: 1 lines are accepted now, 0 are still bad"), "{told}");
-    let answer = daemon.get("/v1/customers/c/total_events?position=1").json();
-    assert!(answer["total"] == 1 || answer["status"].is_number(), "{answer}");
+    let total = || daemon.get("/v1/customers/c/total_events").json()["total"].as_u64();
+    let end = std::time::Instant::now() + harness::PATIENCE;
+    while total() != Some(1) {
+        assert!(std::time::Instant::now() < end, "{:?}", total());
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
 }
 
 #[test]
@@ -399,4 +404,38 @@ fn a_stream_that_keeps_bad_lines_no_more_starts_all_the_same() {
     let daemon = Daemon::start(data.path());
     assert_eq!(daemon.post("/user/event", "bad").status, 400);
     assert_eq!(raw(data.path(), "user-events"), [b"bad"]);
+}
+
+#[test]
+fn a_full_disk_under_quarantine_is_507_for_bad_lines_only_and_heals() {
+    let Some(disk) = SmallDisk::mount(8) else { return };
+    let data = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(disk.data()).unwrap();
+    std::os::unix::fs::symlink(disk.data(), data.path().join("quarantine")).unwrap();
+    let daemon = start(data.path());
+    taken(&daemon.post("/user/event", "bad 0"));
+    let filler = disk.fill(7);
+    let (mut kept, mut refused) = (1, None);
+    while refused.is_none() {
+        assert!(kept < 100_000, "the disk has no end");
+        let lines: Vec<_> = (kept..kept + 500).map(|n| format!("bad {n}")).collect();
+        let answer = daemon.post("/user/event", lines.join("\n"));
+        if answer.status == 200 { kept += 500 } else { refused = Some(answer) }
+    }
+    let refused = refused.unwrap();
+    assert_eq!((refused.status, refused.json()["line"].as_u64()), (507, Some(1)));
+    assert_eq!(refused.json()["type"], "urn:windrow:problem:quarantine-failing");
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(taken(&daemon.post("/user/event", good(1)))["accepted"], 1);
+    assert_eq!(daemon.get("/health").json()["status"], "degraded");
+    std::fs::remove_file(filler).unwrap();
+    let end = std::time::Instant::now() + harness::PATIENCE;
+    while daemon.post("/user/event", "the last").status != 200 {
+        assert!(std::time::Instant::now() < end, "it doesn't heal");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let expected = (0..kept).map(|n| format!("bad {n}")).chain(["the last".to_owned()]);
+    let expected: Vec<_> = expected.map(String::into_bytes).collect();
+    assert!(raw(data.path(), "user-events") == expected);
+    assert_eq!(daemon.wait_for_rows("user-events", 1)["rows"], 1);
 }

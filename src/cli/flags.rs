@@ -84,7 +84,7 @@ fn heading(name: &str) -> &'static str {
         Some("wal") => "The log",
         Some("limits") => "Limits",
         Some("tokens" | "require_tokens" | "tls" | "cors") => "Access",
-        Some("table" | "usage" | "idempotency") => "Outputs",
+        Some("table" | "usage" | "quarantine" | "idempotency") => "Outputs",
         Some("log_format" | "log_level") => "windrow's own log",
         _ => "The daemon",
     }

@@ -78,6 +78,11 @@ impl Lines {
         self.rows.as_deref()
     }
 
+    /// The payload.
+    pub fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
     /// Bytes of the payload.
     pub fn payload_bytes(&self) -> usize {
         self.payload.len()

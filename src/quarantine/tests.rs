@@ -170,3 +170,31 @@ fn a_long_reason_is_cut_to_what_can_be_read() {
     );
     assert_eq!(record.reason.chars().count(), 1001);
 }
+
+#[test]
+fn what_is_settled_is_told_by_its_place_and_a_torn_line_says_nothing() {
+    let disk = SimDisk::new(1);
+    let quarantine = quarantine(&disk);
+    let mut file = quarantine.open(&at(0)).unwrap();
+    let records = [record(100, 0), record(100, 1), record(200, 0)];
+    file.append(&records).unwrap();
+    assert!(!quarantine.settled().unwrap().has(&records[0]));
+    quarantine.settle().unwrap().append([(&records[0], 300), (&records[2], 40)]).unwrap();
+    let torn = Path::new(FILE).with_extension("settled");
+    let mut bytes = disk.contents(&torn).unwrap();
+    bytes.extend_from_slice(b"{\"v\":1,\"log\":\"07");
+    disk.install(&torn, &bytes);
+    quarantine.settle().unwrap().append([(&records[1], 5)]).unwrap();
+    let settled = quarantine.settled().unwrap();
+    assert!(records.iter().all(|record| settled.has(record)));
+    let mut sum = super::settled::SettledBytes::default();
+    sum.read_on(&quarantine).unwrap();
+    sum.read_on(&quarantine).unwrap();
+    assert_eq!(sum.bytes(), 345);
+    quarantine.settle().unwrap().append([(&record(300, 0), 1000)]).unwrap();
+    sum.read_on(&quarantine).unwrap();
+    assert_eq!(sum.bytes(), 1345);
+    disk.remove_file(&torn).unwrap();
+    sum.read_on(&quarantine).unwrap();
+    assert_eq!(sum.bytes(), 0, "it was moved away");
+}
