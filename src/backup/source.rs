@@ -17,6 +17,8 @@ use crate::sinks::{START_FILES_DIR, table, usage};
 
 /// The log's directory in a copy, wherever it is in the original.
 const LOG_DIR: &str = "wal";
+/// Where idempotency keys are kept.
+const KEYS_DIR: &str = "keys";
 
 /// A data directory, and what belongs to it elsewhere.
 #[derive(Clone, Debug)]
@@ -87,7 +89,7 @@ impl Copying<'_> {
             self.windows(&stream)?;
         }
         self.tree(QUARANTINE_DIR)?;
-        for directory in [table::DIR, usage::DIR] {
+        for directory in [table::DIR, usage::DIR, KEYS_DIR] {
             if !self.copier.target().join(directory).exists() {
                 self.tree(directory)?;
             }
