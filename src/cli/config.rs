@@ -42,8 +42,5 @@ pub fn run(arguments: &Arguments, settings: &Settings, out: &mut impl Write) -> 
     for (line, origin) in lines {
         writeln!(out, "{line:width$}  # {origin}")?;
     }
-    for warning in &config.warnings {
-        writeln!(out, "# note: {warning}")?;
-    }
     Ok(())
 }

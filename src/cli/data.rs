@@ -11,9 +11,9 @@ use crate::disk::{DirLock, Disk, RealDisk};
 use crate::log::Position;
 use crate::log::scan::LogDir;
 use crate::sinks::table::sql::DatabaseUrl;
-use crate::sinks::usage;
 use crate::sinks::windows::{WINDOWS_DIR, Windows, position_at_rest, streams};
 use crate::sinks::{SinkError, StartFile};
+use crate::sinks::{keys, usage};
 
 /// A data directory.
 #[derive(Clone, Debug)]
@@ -85,7 +85,17 @@ impl DataDir {
                 return Ok(Some(position));
             }
         }
+        if start.sink() == keys::NAME
+            && let Ok(Some(position)) = keys::position_at_rest(&self.keys(), start.stream())
+        {
+            return Ok(Some(position));
+        }
         Ok(start.load()?.map(|mark| mark.position))
+    }
+
+    /// Where the store of idempotency keys is.
+    pub fn keys(&self) -> PathBuf {
+        self.path.join(keys::DIR)
     }
 
     /// Where usage's store is.

@@ -26,9 +26,6 @@ pub fn start(config: &Config) {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().with_current_span(false).try_init(),
     };
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
 }
 
 /// Everything of windrow's from `level` on. What the usage store's tree has to tell of itself is for whoever

@@ -13,7 +13,7 @@ use crate::log::verify::{Verified, verify};
 use crate::quarantine::Quarantine;
 use crate::sinks::lsm::StoreError;
 use crate::sinks::table::{self, sql};
-use crate::sinks::{usage, windows};
+use crate::sinks::{StartFile, keys, usage, windows};
 
 /// How long the table waits for a daemon that is writing to it.
 const TABLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,7 +27,8 @@ pub struct Arguments {
     strict: bool,
 }
 
-/// Verifies the log, every stream's windows, the embedded table, usage's store and quarantine. The list of
+/// Verifies the log, every stream's windows, the embedded table, the stores of usage and of idempotency
+/// keys, and quarantine. The list of
 /// what differs goes to `out`; the error only says that there is one.
 pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyhow::Result<()> {
     let mut report = Report { out, told: HashSet::new(), failures: 0 };
@@ -37,6 +38,7 @@ pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyho
     }
     table(data, &mut report)?;
     usage(data, &mut report)?;
+    keys(data, &mut report)?;
     quarantine(data, &mut report)?;
     match report.failures {
         0 => Ok(()),
@@ -163,6 +165,22 @@ fn usage(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<
             "usage: {customers} customers, {events} events, {ids} transaction ids"
         )?,
         Err(error @ usage::UsageError::Store(StoreError::Locked { .. })) => {
+            let note = format!("{error}: not read; stop windrow to have it verified");
+            report.found("note", note, false)?;
+        }
+        Err(error) => report.damaged(error.to_string())?,
+    }
+    Ok(())
+}
+
+/// Verifies the store of idempotency keys, if no daemon has it open.
+fn keys(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<()> {
+    let pairs = StartFile::all(&data.disk, &data.path)?;
+    let streams = pairs.iter().filter(|pair| pair.sink() == keys::NAME).map(StartFile::stream);
+    match keys::verify(&data.keys(), streams) {
+        Ok(None) => {}
+        Ok(Some(keys::Verified { keys })) => writeln!(report.out, "keys: {keys} idempotency keys")?,
+        Err(error @ StoreError::Locked { .. }) => {
             let note = format!("{error}: not read; stop windrow to have it verified");
             report.found("note", note, false)?;
         }

@@ -62,6 +62,12 @@ pub const KEYS: &[Key] = &[
         Some("20000"),
         "Connections open at a time: each takes a file and memory",
     ),
+    key(
+        "limits.keys",
+        "COUNT",
+        Some("10000000"),
+        "Idempotency keys kept, which take disk space; past it, new ones get 429",
+    ),
     key("limits.rate", "COUNT", None, "Requests a second with one token; no limit if unset"),
     key(
         "limits.columns",

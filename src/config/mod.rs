@@ -26,7 +26,6 @@ mod table;
 mod tests;
 mod tls;
 mod units;
-mod unsupported;
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -90,8 +89,6 @@ pub struct Config {
     pub log_level: LogLevel,
     /// Whether a stream that is gone from the configuration may take unapplied data with it.
     pub discard: bool,
-    /// What is configured but has no effect in this build, one sentence each: to be logged at start.
-    pub warnings: Vec<String>,
 }
 
 /// The log, as configured.
@@ -130,6 +127,8 @@ pub struct Limits {
     pub in_flight_bytes: u64,
     /// Connections open at a time.
     pub connections_max: usize,
+    /// Idempotency keys kept at a time, of all streams together.
+    pub keys_max: u64,
     /// Requests a second of one token; any number if `None`.
     pub requests_per_second: Option<NonZeroU32>,
     /// Columns of one stream.
@@ -212,12 +211,15 @@ impl Config {
             table: table::table(settings)?,
             usage_dedupe: settings.get("usage.dedupe")?,
             quarantine_bytes_max: settings.get::<Size>("quarantine.max")?.0,
-            idempotency_keep: settings.get("idempotency.keep")?,
+            idempotency_keep: settings.get_where(
+                "idempotency.keep",
+                "a duration above zero",
+                |keep: &Duration| !keep.is_zero(),
+            )?,
             shutdown: settings.get("shutdown")?,
             log_format: settings.get("log_format")?,
             log_level: settings.get("log_level")?,
             discard: false,
-            warnings: unsupported::without_effect(settings),
         })
     }
 }
@@ -273,6 +275,7 @@ fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
         request: request.map(|_: Duration| time("limits.request")).transpose()?,
         in_flight_bytes: in_flight.0,
         connections_max: count("limits.connections", usize::MAX)?,
+        keys_max: count("limits.keys", usize::MAX)? as u64,
         requests_per_second: rate(settings)?,
         columns_max: count("limits.columns", Schema::COLUMNS_MAX)?,
         streams_max: count("limits.streams", usize::MAX)?,

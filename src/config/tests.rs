@@ -45,7 +45,8 @@ fn nothing_written_is_a_whole_configuration() {
     assert_eq!(config.limits.body_bytes_max, None);
     assert_eq!(config.limits.connections_max, 20_000);
     assert_eq!(config.usage_dedupe, Duration::from_hours(816));
-    assert_eq!(config.warnings, [""; 0]);
+    assert_eq!(config.limits.keys_max, 10_000_000);
+    assert_eq!(config.idempotency_keep, Duration::from_hours(24));
     let names: Vec<_> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
     assert_eq!(names, ["user-events", "events", "usage"]);
     assert_eq!(config.streams[0].path.as_deref(), Some("/user/event"));
@@ -180,21 +181,6 @@ fn what_is_wrong_is_told_with_its_place_and_what_would_be_right() {
             Err(told) => assert!(told.contains(message), "{file}: {told}"),
         }
     }
-}
-
-#[test]
-fn what_has_no_effect_yet_is_told_at_start() {
-    let config = of_file("idempotency.keep = \"1d\"\n").unwrap();
-    let expected = ["idempotency.keep"].into_iter().zip(1..);
-    let expected: Vec<_> = expected
-        .map(|(key, line)| format!("w.toml:{line}: `{key}` has no effect in this build yet"))
-        .collect();
-    let told: Vec<_> = config
-        .warnings
-        .iter()
-        .map(|warning| format!("w.toml{}", warning.split_once("w.toml").unwrap().1))
-        .collect();
-    assert_eq!(told, expected);
 }
 
 #[test]

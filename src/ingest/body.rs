@@ -7,11 +7,13 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http_body::Body;
 use http_body_util::BodyExt;
+use sha2::{Digest as _, Sha256};
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout};
 
 use super::compression::{Decompressor, Encoding};
 use super::error::IngestError;
+use super::keyed::Fingerprint;
 use super::source::LineSource;
 
 /// What a decompressed body is handed on in. One of these is all that decompression holds besides
@@ -39,6 +41,8 @@ pub struct BodyReader<B> {
     deadline: Option<Instant>,
     sent_bytes: u64,
     finished: bool,
+    /// Sums up what was sent, where the body is to be known again.
+    digest: Option<Sha256>,
     source: Source,
 }
 
@@ -80,7 +84,13 @@ where
             })),
         };
         let deadline = limits.whole.map(|whole| Instant::now() + whole);
-        Ok(Self { body, limits, deadline, sent_bytes: 0, finished: false, source })
+        Ok(Self { body, limits, deadline, sent_bytes: 0, finished: false, digest: None, source })
+    }
+
+    /// The same reader, which takes the body's fingerprint. Nothing may have been read of it.
+    #[must_use]
+    pub fn fingerprinted(self) -> Self {
+        Self { digest: Some(Sha256::new()), ..self }
     }
 
     async fn decompress(&mut self) -> Result<(), IngestError> {
@@ -142,6 +152,9 @@ where
             let Ok(data) = frame.into_data() else { continue };
             self.sent_bytes += data.len() as u64;
             check(self.sent_bytes, self.limits.sent_bytes_max)?;
+            if let Some(digest) = &mut self.digest {
+                digest.update(&data);
+            }
             if !data.is_empty() {
                 return Ok(Some(data));
             }
@@ -182,6 +195,13 @@ where
             Source::Plain(chunk) => Some(self.body.size_hint().exact()? + chunk.len() as u64),
             Source::Decompressed(_) => None,
         }
+    }
+
+    async fn drain(&mut self) -> Result<Option<Fingerprint>, IngestError> {
+        while !self.finished {
+            self.next_sent().await?;
+        }
+        Ok(self.digest.clone().map(|digest| digest.finalize().into()))
     }
 
     fn body_bytes(&self) -> u64 {

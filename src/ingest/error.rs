@@ -77,6 +77,11 @@ pub enum IngestError {
         /// What is wrong.
         reason: String,
     },
+    /// It has the idempotency key of a request that had another body.
+    #[error(
+        "this `Idempotency-Key` was used for a request with another body; a new request needs a new key"
+    )]
+    KeyReused,
     /// The log doesn't take it.
     #[error(transparent)]
     Append(#[from] AppendError),
@@ -107,6 +112,19 @@ impl IngestError {
         }
     }
 
+    /// Whether what was sent is to blame, and not how it was: the rest of the body can be read.
+    pub(super) fn is_of_content(&self) -> bool {
+        matches!(
+            self,
+            Self::Line(_)
+                | Self::LineTooLong { .. }
+                | Self::NotKept(_)
+                | Self::TooMuchBlank
+                | Self::Document(_)
+                | Self::Undecodable { .. }
+        )
+    }
+
     /// What the metrics count it as.
     pub fn refusal(&self) -> Refusal {
         match self {
@@ -124,6 +142,7 @@ impl IngestError {
             | Self::TooMuchBlank => Refusal::TooLarge,
             Self::Stalled { .. } | Self::TooSlow { .. } => Refusal::Stalled,
             Self::Broken { .. } => Refusal::Broken,
+            Self::KeyReused => Refusal::KeyReused,
             Self::Append(AppendError::Busy | AppendError::LogFull) => Refusal::Busy,
             Self::Append(AppendError::DiskFull | AppendError::UploadHoldsLog) => Refusal::DiskFull,
             Self::Append(AppendError::Failed(_) | AppendError::ShuttingDown) => {

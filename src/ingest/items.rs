@@ -26,6 +26,7 @@ pub use self::error::DocumentError;
 use self::splitter::Splitter;
 use super::body::BodyReader;
 use super::error::{BLANK_BYTES_MAX, IngestError};
+use super::keyed::Fingerprint;
 use super::source::{LineSource, Shape};
 
 /// So much of a body is turned into lines at a time: all that this holds besides the body's piece.
@@ -136,6 +137,10 @@ where
 
     fn bytes_left(&self) -> Option<u64> {
         Some(self.items.bytes_left(self.body.bytes_left()?))
+    }
+
+    async fn drain(&mut self) -> Result<Option<Fingerprint>, IngestError> {
+        self.body.drain().await
     }
 
     fn body_bytes(&self) -> u64 {

@@ -13,6 +13,7 @@ use http_body::Body;
 use super::body::BodyReader;
 use super::error::IngestError;
 use super::items::{Form, ItemLines};
+use super::keyed::Fingerprint;
 use super::source::{BYTE_ORDER_MARK, LineSource, Shape};
 
 /// So much white space is looked past. It is kept, as lines are numbered with the blank ones; behind
@@ -103,6 +104,10 @@ where
             Kind::Array(items) => items.bytes_left(left),
             Kind::Undecided | Kind::Lines => left + self.lead_left.len() as u64,
         })
+    }
+
+    async fn drain(&mut self) -> Result<Option<Fingerprint>, IngestError> {
+        self.body.drain().await
     }
 
     fn body_bytes(&self) -> u64 {

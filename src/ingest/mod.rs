@@ -25,6 +25,9 @@
 //! I6. Where bad lines are kept, the others are ingested, and every line of the body is in one of the two:
 //!     good lines in the request's events, bad ones in its rejected lines, byte for byte as they were
 //!     sent. It is one request all the same (I1, I2).
+//! I7. A request with an idempotency key carries the key and the fingerprint of the body as it was sent in
+//!     its commit frame, also if it has no events; and whoever keeps the key is told what became of it,
+//!     whether the client still waits or not.
 
 mod body;
 mod cloud_events;
@@ -35,8 +38,10 @@ mod error;
 mod intake;
 mod items;
 mod json;
+mod keyed;
 mod pipeline;
 mod rejects;
+mod repeat;
 mod rewritten;
 #[cfg(test)]
 mod rig;
@@ -51,7 +56,9 @@ pub use error::{IngestError, NotKept};
 pub use intake::Intake;
 pub use items::{DocumentError, Form, Items};
 pub use json::Json;
+pub use keyed::{Claim, Fingerprint};
 pub use pipeline::{FRAMES_AHEAD, Ingested, ingest};
 pub use rejects::{Rejects, TOLD_MAX};
+pub use repeat::{Repeat, repeat};
 pub use rewritten::{Rewrite, Rewritten};
 pub use source::{LineSource, Shape};

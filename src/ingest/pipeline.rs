@@ -8,10 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::cutter::{Cutter, Piece};
 use super::error::{BLANK_BYTES_MAX, IngestError, NotKept};
 use super::intake::Intake;
+use super::keyed::{Claim, Fingerprint, Keyed};
 use super::rejects::{GATHERED_BYTES, Rejects, TOLD_MAX};
 use super::sift::{Sifted, sift};
 use super::source::LineSource;
-use crate::log::{AppendError, Lines, Log, Lsn, Outcome, Permit, Request, SpaceState};
+use crate::log::{AppendError, Lines, Log, Lsn, Outcome, Permit, Receipt, Request, SpaceState};
 use crate::quarantine::{Reserved, Room};
 use crate::stream::{FrameContext, LineError, Rows};
 use crate::time::Timestamp;
@@ -40,7 +41,8 @@ pub struct Ingested {
 /// Ingests lines into the stream: all of them or, on any error, nothing. Dropping the future aborts
 /// the request.
 ///
-/// A line that is no event of the stream is such an error, unless there is room to `keep` it in.
+/// A line that is no event of the stream is such an error, unless there is room to `keep` it in. A request
+/// with a key is told to its `claim`; one without events, too, is then one of the log.
 /// `seen` is shown the events, frame by frame in the order of the lines, before it is known whether
 /// they will be accepted.
 pub async fn ingest(
@@ -48,6 +50,7 @@ pub async fn ingest(
     log: &Log,
     source: &mut impl LineSource,
     keep: Option<&Arc<Room>>,
+    claim: Option<Box<dyn Claim>>,
     seen: impl FnMut(&Rows) + Send,
 ) -> Result<Ingested, IngestError> {
     // Before the body is asked for: a client that waits for `100 Continue` need not send it.
@@ -56,30 +59,47 @@ pub async fn ingest(
         SpaceState::LogFull => return Err(AppendError::LogFull.into()),
         SpaceState::DiskFull => return Err(AppendError::DiskFull.into()),
     }
-    let cutter = Cutter::new(intake.frame_bytes(), intake.limits.line_bytes_max);
-    let mut feed = Feed { log, source, cutter, permit: None, rejects: Rejects::default() };
+    let mut feed = Feed::new(intake, log, source, claim.is_some());
     let first = feed.next().await?;
-    if first.piece.payload.is_empty() && first.piece.last {
+    if first.piece.payload.is_empty() && first.piece.last && claim.is_none() {
         return Ok(Ingested::nothing(log));
     }
     let request = log.begin(intake.id);
     let origin = Origin { arrival: request.arrival(), seed: request.seed() };
-    let delivery = Delivery {
-        intake,
-        log,
-        request,
-        origin,
-        reserved: keep.map(Room::reserve_nothing),
-        seen,
-        events: 0,
-        rejected: 0,
-        told: Vec::new(),
-        blank_bytes: 0,
-    };
+    let outlet = Outlet::Log(request, claim);
+    let delivery = Delivery::new(intake, log, outlet, origin, keep.is_some(), seen);
+    let delivery = Delivery { reserved: keep.map(Room::reserve_nothing), ..delivery };
+    deliver(delivery, feed, first).await
+}
+
+/// Decodes the lines of a request that is in the log already as they were decoded then: what is told of
+/// them, and what `seen` is shown, is the same. `keeps` says whether bad lines were kept.
+pub(super) async fn decode_again(
+    intake: &Arc<Intake>,
+    log: &Log,
+    source: &mut impl LineSource,
+    receipt: &Receipt,
+    keeps: bool,
+    seen: impl FnMut(&Rows) + Send,
+) -> Result<Ingested, IngestError> {
+    let mut feed = Feed::new(intake, log, source, false);
+    let first = feed.next().await?;
+    let origin = Origin { arrival: receipt.arrival, seed: receipt.seed };
+    let outlet = Outlet::Nowhere(receipt.commit);
+    let delivery = Delivery::new(intake, log, outlet, origin, keeps, seen);
+    deliver(delivery, feed, first).await
+}
+
+/// Takes a request from its first frame to its end.
+async fn deliver(
+    delivery: Delivery<'_, impl FnMut(&Rows) + Send>,
+    feed: Feed<'_, impl LineSource>,
+    first: Framed,
+) -> Result<Ingested, IngestError> {
     if !first.piece.last {
         return pipeline(delivery, feed, first).await;
     }
-    let Framed { piece, permit, fault, rejects } = first;
+    let Framed { piece, permit, fault, rejects, fingerprint } = first;
     let job = delivery.job(piece);
     let decoded = if job.piece.payload.len() <= INLINE_BYTES_MAX {
         job.run()?
@@ -89,7 +109,7 @@ pub async fn ingest(
     if let Some(error) = fault {
         return Err(error);
     }
-    delivery.end(decoded, rejects, permit).await
+    delivery.end(decoded, rejects, permit, fingerprint).await
 }
 
 /// Reads, decodes and writes at the same time, for a body of more than one frame.
@@ -103,9 +123,10 @@ async fn pipeline(
     let read = async move {
         let mut next = Ok(first);
         loop {
-            let frame = next.map(|Framed { piece, permit, fault, rejects }| {
+            let frame = next.map(|framed| {
+                let Framed { piece, permit, fault, rejects, fingerprint } = framed;
                 let last = piece.last;
-                (maker.job(piece).spawn(), permit, last, fault, rejects)
+                (maker.job(piece).spawn(), permit, last, fault, (rejects, fingerprint))
             });
             let ends = frame.as_ref().map_or(true, |(_, _, last, ..)| *last);
             // An error stands in line like a frame, so that a bad line before it comes first (I5).
@@ -118,13 +139,13 @@ async fn pipeline(
     };
     let write = async move {
         while let Some(frame) = decoding.recv().await {
-            let (job, permit, last, fault, rejects) = frame?;
+            let (job, permit, last, fault, (rejects, fingerprint)) = frame?;
             let decoded = decoded(job).await?;
             if let Some(error) = fault {
                 return Err(error);
             }
             if last {
-                return delivery.end(decoded, rejects, permit).await;
+                return delivery.end(decoded, rejects, permit, fingerprint).await;
             }
             let lines = delivery.all_but_the_last(decoded, rejects).await?;
             delivery.write(lines, permit).await?;
@@ -146,12 +167,55 @@ impl Ingested {
     }
 }
 
+/// Where the lines of a request go.
+enum Outlet {
+    /// To the log; and who is told what becomes of the request's key, if it has one.
+    Log(Request, Option<Box<dyn Claim>>),
+    /// Nowhere: the request is in the log already, and committed there.
+    Nowhere(Lsn),
+}
+
+impl Outlet {
+    async fn write(&mut self, lines: Lines, permit: Permit) -> Result<(), AppendError> {
+        match self {
+            Self::Log(request, _) => request.write(lines, permit).await,
+            Self::Nowhere(_) => Ok(()),
+        }
+    }
+
+    /// Where the request is committed.
+    async fn commit(
+        self,
+        lines: Lines,
+        permit: Permit,
+        outcome: Outcome,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<Lsn, AppendError> {
+        let (request, claim) = match self {
+            Self::Log(request, claim) => (request, claim),
+            Self::Nowhere(commit) => return Ok(commit),
+        };
+        let committed = match Keyed::of(claim, fingerprint) {
+            Some(keyed) => keyed.commit(request, lines, permit, outcome).await?,
+            None => request.commit(lines, permit, outcome).await?,
+        };
+        Ok(committed.lsn)
+    }
+
+    /// Whether a request is one of the log even if there is nothing in it.
+    fn takes_nothing(&self) -> bool {
+        matches!(self, Self::Log(_, Some(_)) | Self::Nowhere(_))
+    }
+}
+
 /// A request that is being written.
 struct Delivery<'a, F> {
     intake: &'a Arc<Intake>,
     log: &'a Log,
-    request: Request,
+    outlet: Outlet,
     origin: Origin,
+    /// Bad lines are kept.
+    keeps: bool,
     /// Room for its bad lines, if they are kept.
     reserved: Option<Reserved>,
     seen: F,
@@ -163,10 +227,32 @@ struct Delivery<'a, F> {
     blank_bytes: usize,
 }
 
-impl<F: FnMut(&Rows) + Send> Delivery<'_, F> {
+impl<'a, F: FnMut(&Rows) + Send> Delivery<'a, F> {
+    fn new(
+        intake: &'a Arc<Intake>,
+        log: &'a Log,
+        outlet: Outlet,
+        origin: Origin,
+        keeps: bool,
+        seen: F,
+    ) -> Self {
+        Self {
+            intake,
+            log,
+            outlet,
+            origin,
+            keeps,
+            reserved: None,
+            seen,
+            events: 0,
+            rejected: 0,
+            told: Vec::new(),
+            blank_bytes: 0,
+        }
+    }
+
     fn maker(&self) -> JobMaker {
-        let (intake, keeps) = (Arc::clone(self.intake), self.reserved.is_some());
-        JobMaker { intake, origin: self.origin, keeps }
+        JobMaker { intake: Arc::clone(self.intake), origin: self.origin, keeps: self.keeps }
     }
 
     fn job(&self, piece: Piece) -> Job {
@@ -177,7 +263,7 @@ impl<F: FnMut(&Rows) + Send> Delivery<'_, F> {
     async fn write(&mut self, lines: Lines, permit: Permit) -> Result<(), IngestError> {
         if lines.events() > 0 {
             self.blank_bytes = 0;
-            return Ok(self.request.write(lines, permit).await?);
+            return Ok(self.outlet.write(lines, permit).await?);
         }
         // Nothing to keep: compressed, they would fill the log for next to nothing.
         self.blank_bytes += lines.payload_bytes();
@@ -190,14 +276,15 @@ impl<F: FnMut(&Rows) + Send> Delivery<'_, F> {
         decoded: Decoded,
         rejects: Rejects,
         permit: Permit,
+        fingerprint: Option<Fingerprint>,
     ) -> Result<Ingested, IngestError> {
         let lines = self.all_but_the_last(decoded, rejects).await?;
         let (accepted, rejected) = (self.events, self.rejected);
-        if accepted == 0 && rejected == 0 {
+        if accepted == 0 && rejected == 0 && !self.outlet.takes_nothing() {
             return Ok(Ingested::nothing(self.log));
         }
         let outcome = Outcome { events: accepted, rejected, key: None };
-        let position = self.request.commit(lines, permit, outcome).await?.lsn;
+        let position = self.outlet.commit(lines, permit, outcome, fingerprint).await?;
         let (told, reserved) = (self.told, self.reserved);
         Ok(Ingested { accepted, rejected, told, position, reserved })
     }
@@ -242,7 +329,7 @@ impl<F: FnMut(&Rows) + Send> Delivery<'_, F> {
         self.rejected += lines.count();
         self.told.extend(told.into_iter().take(TOLD_MAX - self.told.len()));
         room.shrink_to(lines.bytes());
-        self.request.write(Lines::rejected(lines, self.events), room).await?;
+        self.outlet.write(Lines::rejected(lines, self.events), room).await?;
         Ok(())
     }
 
@@ -264,6 +351,8 @@ struct Framed {
     fault: Option<IngestError>,
     /// Bad lines that the source has found among these, or before them.
     rejects: Rejects,
+    /// The body's, with the last lines of one that has a key.
+    fingerprint: Option<Fingerprint>,
 }
 
 /// Lines as frames.
@@ -273,9 +362,15 @@ struct Feed<'a, S> {
     cutter: Cutter,
     permit: Option<Permit>,
     rejects: Rejects,
+    is_keyed: bool,
 }
 
-impl<S: LineSource> Feed<'_, S> {
+impl<'a, S: LineSource> Feed<'a, S> {
+    fn new(intake: &Intake, log: &'a Log, source: &'a mut S, is_keyed: bool) -> Self {
+        let cutter = Cutter::new(intake.frame_bytes(), intake.limits.line_bytes_max);
+        Self { log, source, cutter, permit: None, rejects: Rejects::default(), is_keyed }
+    }
+
     /// The next frame; the last one says so, and may be empty.
     async fn next(&mut self) -> Result<Framed, IngestError> {
         loop {
@@ -295,7 +390,8 @@ impl<S: LineSource> Feed<'_, S> {
             };
             if there.is_empty() {
                 let piece = self.cutter.finish();
-                return self.framed(piece, None).await;
+                let fingerprint = if self.is_keyed { self.source.drain().await? } else { None };
+                return Ok(Framed { fingerprint, ..self.framed(piece, None).await? });
             }
             if !self.cutter.is_full() {
                 let taken = self.cutter.take(there);
@@ -331,7 +427,8 @@ impl<S: LineSource> Feed<'_, S> {
     ) -> Result<Framed, IngestError> {
         let left = self.cutter.left_bytes();
         let rejects = std::mem::take(&mut self.rejects);
-        Ok(Framed { piece, permit: self.permit(left).await?, fault, rejects })
+        let permit = self.permit(left).await?;
+        Ok(Framed { piece, permit, fault, rejects, fingerprint: None })
     }
 
     /// The permit of what was cut; `left` bytes of it stay with what is left.

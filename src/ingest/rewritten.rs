@@ -7,6 +7,7 @@ use memchr::memchr;
 
 use super::error::IngestError;
 use super::intake::Intake;
+use super::keyed::Fingerprint;
 use super::rejects::Rejects;
 use super::source::{BYTE_ORDER_MARK, LineSource, Shape};
 use crate::log::rejected::LineForm;
@@ -129,6 +130,10 @@ impl<S: LineSource, R: Rewrite> LineSource for Rewritten<S, R> {
     /// Lines grow by names that the body doesn't hold.
     fn bytes_left(&self) -> Option<u64> {
         None
+    }
+
+    async fn drain(&mut self) -> Result<Option<Fingerprint>, IngestError> {
+        self.source.drain().await
     }
 
     fn body_bytes(&self) -> u64 {

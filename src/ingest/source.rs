@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use super::error::IngestError;
+use super::keyed::Fingerprint;
 use super::rejects::Rejects;
 
 /// What a body may begin with, and neither a line nor a document does: UTF-8's byte-order mark.
@@ -45,6 +46,10 @@ pub trait LineSource: Send {
     fn rejects(&mut self) -> Rejects {
         Rejects::default()
     }
+
+    /// Reads what is left of the body without a look at it, and gives the fingerprint of all of it, if
+    /// that was asked for.
+    fn drain(&mut self) -> impl Future<Output = Result<Option<Fingerprint>, IngestError>> + Send;
 
     /// What the body has turned out to be made of.
     fn shape(&self) -> Shape {

@@ -40,6 +40,8 @@ const PAIR: &[&str] = &["sink", "stream"];
 pub(super) struct StreamFamilies {
     requests: IntCounterVec,
     refused: IntCounterVec,
+    replayed: IntCounterVec,
+    keys: IntGaugeVec,
     request_duration: HistogramVec,
     body_bytes: HistogramVec,
     pub(super) accepted: IntCounterVec,
@@ -81,6 +83,16 @@ impl StreamFamilies {
                 "requests_refused_total",
                 "Ingest requests of which nothing was ingested, by reason.",
                 &["stream", "reason"],
+            )?,
+            replayed: maker.counters(
+                "requests_replayed_total",
+                "Ingest requests that came again with their Idempotency-Key and got their first answer.",
+                STREAM,
+            )?,
+            keys: maker.gauges(
+                "idempotency_keys",
+                "Idempotency keys that are kept, those of requests under way among them.",
+                STREAM,
             )?,
             request_duration: maker.histograms(
                 "request_duration_seconds",
@@ -164,6 +176,8 @@ impl StreamFamilies {
         let of = &[stream];
         StreamMetrics {
             requests: self.requests.with_label_values(of),
+            replayed: self.replayed.with_label_values(of),
+            keys: self.keys.with_label_values(of),
             request_duration: self.request_duration.with_label_values(of),
             body_bytes: self.body_bytes.with_label_values(of),
             accepted: self.accepted.with_label_values(of),

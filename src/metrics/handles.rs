@@ -105,6 +105,10 @@ pub struct BackupMetrics {
 pub struct StreamMetrics {
     /// Ingest requests that came to an end, whichever.
     pub requests: IntCounter,
+    /// Requests that came again with their idempotency key, and got their first answer.
+    pub replayed: IntCounter,
+    /// Idempotency keys that are kept.
+    pub keys: IntGauge,
     /// From the request's head to its answer.
     pub request_duration: Histogram,
     /// Bytes of the body, decompressed.
@@ -166,6 +170,10 @@ pub enum Refusal {
     Broken,
     /// A content type or encoding that isn't taken.
     Unsupported,
+    /// Its idempotency key belongs to another body.
+    KeyReused,
+    /// Its idempotency key is under way with another request.
+    KeyUnderWay,
     /// Too much in flight, or the log stands at its limit.
     Busy,
     /// The disk has less than the reserve free.
@@ -176,12 +184,14 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every one of them, in the order of their values.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Invalid,
         Self::TooLarge,
         Self::Stalled,
         Self::Broken,
         Self::Unsupported,
+        Self::KeyReused,
+        Self::KeyUnderWay,
         Self::Busy,
         Self::DiskFull,
         Self::Unavailable,
@@ -195,6 +205,8 @@ impl Refusal {
             Self::Stalled => "stalled",
             Self::Broken => "broken",
             Self::Unsupported => "unsupported",
+            Self::KeyReused => "key_reused",
+            Self::KeyUnderWay => "key_under_way",
             Self::Busy => "busy",
             Self::DiskFull => "disk_full",
             Self::Unavailable => "unavailable",

@@ -15,6 +15,7 @@ use crate::ingest::{BodyLimits, Intake};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::sinks::Sinks;
+use crate::sinks::keys::StreamKeys;
 use crate::sinks::table::sql::TableReader;
 use crate::sinks::usage::UsageReader;
 use crate::sinks::windows::Windows;
@@ -52,6 +53,8 @@ pub struct Ready {
     pub usage: Option<Arc<UsageReader>>,
     /// Makes backups.
     pub backups: Arc<Backups>,
+    /// The idempotency keys of the streams, by the stream's name.
+    pub keys: HashMap<String, Arc<StreamKeys>>,
     /// The disk that outputs are on.
     pub disk: Arc<dyn Disk>,
 }

@@ -18,9 +18,11 @@ use axum::response::{IntoResponse, Response};
 use self::ids::Ids;
 pub(super) use self::reading::{event, list};
 use super::app::App;
+use super::idempotency;
 use super::ingest::Upload;
 use super::media;
-use crate::ingest::{BodyReader, Form, Items};
+use crate::ingest::{Form, Items};
+use crate::stream::Rows;
 
 /// The stream that these routes are for.
 pub(super) const STREAM: &str = "events";
@@ -58,13 +60,23 @@ async fn into_events(app: &App, form: Form, request: Request) -> Response {
         Err(problem) => return problem.into_response(),
     };
     upload.prefers(request.headers());
-    let body = BodyReader::new(request.into_body(), encoding, upload.limits);
+    let key = idempotency::key(request.headers());
+    if let Err(refused) = upload.claim(key).await {
+        return refused;
+    }
+    let body = upload.body(request.into_body(), encoding);
     let mut ids = Ids::of(upload.intake().decoder.schema());
-    match upload.ingest(body.map(|body| Items::new(body, form)), |rows| ids.see(rows)).await {
-        Ok(taken) => taken.answer(&match form {
-            Form::One => ids.one(),
-            Form::Array | Form::Member { .. } => ids.list(),
-        }),
+    let seen = Some(|rows: &Rows| ids.see(rows));
+    match upload.ingest(body.map(|body| Items::new(body, form)), seen).await {
+        Ok(taken) => {
+            let ids = match form {
+                // A repeat by another route, or of another schema's events: they can't be told again.
+                _ if !taken.is_seen => String::new(),
+                Form::One => ids.one(),
+                Form::Array | Form::Member { .. } => ids.list(),
+            };
+            taken.answer(&ids)
+        }
         Err(refused) => refused.answer(),
     }
 }

@@ -7,16 +7,22 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::app::{App, Ready};
+use super::idempotency;
 use super::media::{self, Format};
 use super::prefer;
 use super::problem::{BadPlace, Problem};
-use crate::ingest::{BodyLimits, BodyReader, IngestError, Ingested, Intake};
-use crate::ingest::{CloudEvents, Csv, Json, LineSource, Shape, ingest};
+use crate::ingest::{
+    self, BodyLimits, BodyReader, CloudEvents, Csv, Encoding, IngestError, Ingested, Intake, Json,
+    LineSource, Shape,
+};
+use crate::log::Receipt;
 use crate::metrics::{LimitMetrics, Refusal};
 use crate::quarantine::Room;
+use crate::sinks::keys::{Claim, Claimed};
 use crate::sinks::quarantine::NAME as QUARANTINE;
 use crate::sinks::usage::STREAM as USAGE;
 use crate::stream::Rows;
@@ -49,18 +55,22 @@ pub(super) async fn into_stream(app: &App, name: &str, request: Request) -> Resp
         Err(problem) => return problem.into_response(),
     };
     upload.prefers(request.headers());
-    let body = BodyReader::new(request.into_body(), encoding, upload.limits);
+    let key = idempotency::key(request.headers());
+    if let Err(refused) = upload.claim(key).await {
+        return refused;
+    }
+    let body = upload.body(request.into_body(), encoding);
     let (intake, keeper) = (upload.intake.clone(), upload.keeper());
     let ingested = match format {
-        Format::Ndjson => upload.ingest(body, |_| ()).await,
-        Format::Json => upload.ingest(body.map(Json::new), |_| ()).await,
+        Format::Ndjson => upload.ingest(body, UNSEEN).await,
+        Format::Json => upload.ingest(body.map(Json::new), UNSEEN).await,
         Format::Csv(header) => {
             let csv = |body| Csv::of(body, header, &intake).keeping_for(keeper);
-            upload.ingest(body.map(csv), |_| ()).await
+            upload.ingest(body.map(csv), UNSEEN).await
         }
         Format::CloudEvents(form) => {
             let events = |body| CloudEvents::of(body, form, &intake).keeping_for(keeper);
-            upload.ingest(body.map(events), |_| ()).await
+            upload.ingest(body.map(events), UNSEEN).await
         }
     };
     match ingested {
@@ -69,13 +79,17 @@ pub(super) async fn into_stream(app: &App, name: &str, request: Request) -> Resp
     }
 }
 
+/// Nobody looks at the events of a request.
+const UNSEEN: Option<fn(&Rows)> = None;
+
 /// A request that is being ingested. Counted when it ends, also when its connection breaks and it is
 /// dropped.
 pub(super) struct Upload<'a> {
     ready: &'a Ready,
     intake: &'a Arc<Intake>,
+    keyed: Keyed,
     /// The bounds on its body.
-    pub(super) limits: BodyLimits,
+    limits: BodyLimits,
     limit_hits: &'a LimitMetrics,
     started: Instant,
     refusal: Option<Refusal>,
@@ -83,9 +97,24 @@ pub(super) struct Upload<'a> {
     is_strict: bool,
 }
 
-/// What became of a request that was ingested.
+/// Whether a request has an idempotency key.
+#[derive(Debug, Default)]
+enum Keyed {
+    #[default]
+    No,
+    /// A new one.
+    New(Claim),
+    /// That of a request that is committed.
+    Known(Receipt),
+}
+
+/// What became of a request that was ingested, now or before.
 pub(super) struct Taken {
     ingested: Ingested,
+    /// It came again.
+    is_repeat: bool,
+    /// All its events were seen.
+    pub(super) is_seen: bool,
     /// What its body is made of.
     shape: Shape,
     is_strict: bool,
@@ -109,7 +138,8 @@ impl<'a> Upload<'a> {
         let refusal = Some(Refusal::Broken);
         let is_strict = false;
         let (limits, limit_hits) = (app.limits, &app.metrics.limits);
-        Ok(Self { ready, intake, limits, limit_hits, started, refusal, is_strict })
+        let keyed = Keyed::No;
+        Ok(Self { ready, intake, keyed, limits, limit_hits, started, refusal, is_strict })
     }
 
     /// Takes note of how the client wants bad lines to be treated (RFC 7240, section 4.4).
@@ -140,32 +170,77 @@ impl<'a> Upload<'a> {
         media
     }
 
-    /// Ingests the lines, and shows `seen` their events.
+    /// Claims the request's key, if it has one. Called before anything of the body is read.
+    pub(super) async fn claim(
+        &mut self,
+        key: Result<Option<Bytes>, Problem>,
+    ) -> Result<(), Response> {
+        let key = key.map_err(|problem| {
+            self.refusal = Some(Refusal::Invalid);
+            unread(problem.into_response())
+        })?;
+        let (Some(key), Some(keys)) = (key, self.ready.keys.get(&self.intake.name)) else {
+            return Ok(());
+        };
+        let claimed = keys.claim(key, self.ready.log.arrival()).await;
+        self.keyed = match claimed {
+            Ok(Claimed::New(claim)) => Keyed::New(claim),
+            Ok(Claimed::Known(receipt)) => Keyed::Known(receipt),
+            Err(unclaimed) => {
+                self.refusal = Some(unclaimed.refusal());
+                if let Some(limit) = unclaimed.limit() {
+                    self.limit_hits.hit(limit);
+                }
+                return Err(unread(unclaimed.into_response()));
+            }
+        };
+        Ok(())
+    }
+
+    /// Reads the request's body.
+    pub(super) fn body(
+        &self,
+        body: Body,
+        encoding: Encoding,
+    ) -> Result<BodyReader<Body>, IngestError> {
+        let reader = BodyReader::new(body, encoding, self.limits)?;
+        Ok(match self.keyed {
+            Keyed::No => reader,
+            Keyed::New(_) | Keyed::Known(_) => reader.fingerprinted(),
+        })
+    }
+
+    /// Ingests the lines, and shows `seen` their events; or finds that they are there already.
     pub(super) async fn ingest<S: LineSource>(
         &mut self,
         source: Result<S, IngestError>,
-        seen: impl FnMut(&Rows) + Send,
+        seen: Option<impl FnMut(&Rows) + Send>,
     ) -> Result<Taken, Refused> {
         let metrics = &self.intake.metrics;
+        let keyed = std::mem::take(&mut self.keyed);
+        let is_repeat = matches!(keyed, Keyed::Known(_));
         let (result, shape, unread) = match source {
             Ok(mut source) => {
-                let log = &self.ready.log;
-                let result = ingest(self.intake, log, &mut source, self.room(), seen).await;
+                let result = self.take(&mut source, keyed, seen).await;
                 metrics.body_bytes.observe(source.body_bytes() as f64);
                 (result, source.shape(), !source.is_finished())
             }
             Err(error) => (Err(error), Shape::default(), true),
         };
         match result {
-            Ok(ingested) => {
-                metrics.accepted.inc_by(ingested.accepted);
-                metrics.rejected.inc_by(ingested.rejected);
-                metrics.quarantined.inc_by(ingested.rejected);
+            Ok((ingested, is_seen)) => {
+                if is_repeat {
+                    metrics.replayed.inc();
+                } else {
+                    metrics.accepted.inc_by(ingested.accepted);
+                    metrics.rejected.inc_by(ingested.rejected);
+                    metrics.quarantined.inc_by(ingested.rejected);
+                }
                 self.refusal = None;
                 if ingested.rejected > 0 {
                     self.wait_for_quarantine(&ingested).await;
                 }
-                Ok(Taken { ingested, shape, is_strict: self.is_strict })
+                Ok(Taken { ingested, is_repeat, is_seen, shape, is_strict: self.is_strict })
             }
             Err(error) => {
                 self.refusal = Some(error.refusal());
@@ -183,6 +258,31 @@ impl<'a> Upload<'a> {
 }
 
 impl Upload<'_> {
+    /// What is in the log of the request afterwards, and whether `seen` was shown all of it.
+    async fn take(
+        &self,
+        source: &mut impl LineSource,
+        keyed: Keyed,
+        mut seen: Option<impl FnMut(&Rows) + Send>,
+    ) -> Result<(Ingested, bool), IngestError> {
+        let (intake, log) = (self.intake, &self.ready.log);
+        let claim: Option<Box<dyn ingest::Claim>> = match keyed {
+            Keyed::No => None,
+            Keyed::New(claim) => Some(Box::new(claim)),
+            Keyed::Known(receipt) => {
+                let repeat = ingest::repeat(intake, log, source, &receipt, seen).await?;
+                return Ok((repeat.ingested, repeat.is_seen));
+            }
+        };
+        let see = |rows: &Rows| {
+            if let Some(seen) = &mut seen {
+                seen(rows);
+            }
+        };
+        let ingested = ingest::ingest(intake, log, source, self.room(), claim, see).await?;
+        Ok((ingested, true))
+    }
+
     /// Waits until the bad lines are in quarantine, where people look for them. They are durable in the
     /// log already, so a quarantine that can't be written doesn't make the answer another.
     async fn wait_for_quarantine(&self, ingested: &Ingested) {
@@ -213,6 +313,9 @@ impl Taken {
         }
         text.push('}');
         let mut response = json(text);
+        if self.is_repeat {
+            response = idempotency::replayed(response);
+        }
         if self.is_strict {
             let applied = HeaderValue::from_static("handling=strict");
             response.headers_mut().insert("preference-applied", applied);
@@ -235,14 +338,15 @@ impl Drop for Upload<'_> {
 impl Refused {
     /// The answer.
     pub(super) fn answer(self) -> Response {
-        let mut response = Problem::of_body(self.error, self.shape).into_response();
-        if self.unread {
-            // The rest of the body would be taken for the next request.
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(header::CONNECTION, close);
-        }
-        response
+        let response = Problem::of_body(self.error, self.shape).into_response();
+        if self.unread { unread(response) } else { response }
     }
+}
+
+/// An answer while there may be more of the body, which would be taken for the next request.
+fn unread(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// An answer of success, in JSON.

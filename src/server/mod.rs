@@ -30,6 +30,7 @@ mod events;
 mod extract;
 mod health;
 mod http2;
+mod idempotency;
 mod ingest;
 mod listener;
 mod media;

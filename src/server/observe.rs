@@ -89,6 +89,9 @@ fn observe(metrics: &Metrics, ready: &Ready) {
         if let Some(room) = &intake.quarantine {
             intake.metrics.quarantine_bytes.set(room.bytes() as i64);
         }
+        if let Some(keys) = ready.keys.get(&intake.name) {
+            intake.metrics.keys.set(keys.kept(ready.log.arrival()) as i64);
+        }
     }
     ready.sinks.observe();
 }

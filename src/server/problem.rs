@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::ingest::{DocumentError, IngestError, Shape};
 use crate::log::AppendError;
 use crate::quarantine::NoRoom;
+use crate::sinks::keys::Unclaimed;
 use crate::stream::{LineError, cloud_events};
 
 /// What a problem document is sent as.
@@ -107,6 +108,12 @@ impl Problem {
     /// A parameter of the query is wrong: 400.
     pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
         Self { field: Some(name.to_owned()), ..Self::query(detail) }
+    }
+
+    /// A header is wrong: 400.
+    pub fn header(name: &str, detail: impl Into<String>) -> Self {
+        let bad = Self::new(StatusCode::BAD_REQUEST, "bad-header", "Bad header", detail.into());
+        Self { field: Some(name.to_owned()), ..bad }
     }
 
     /// The query as a whole is wrong: 400.
@@ -282,8 +289,53 @@ impl From<IngestError> for Problem {
             IngestError::TooSlow { .. } => Self::timeout(detail),
             IngestError::Broken { .. } => bad("broken-body", "Body broke off"),
             IngestError::Undecodable { .. } => bad("bad-encoding", "Body can't be decompressed"),
+            IngestError::KeyReused => Self::new(
+                StatusCode::CONFLICT,
+                "idempotency-key-reused",
+                "Idempotency key reused",
+                detail,
+            ),
             IngestError::Append(error) => error.into(),
         }
+    }
+}
+
+impl From<Unclaimed> for Problem {
+    fn from(unclaimed: Unclaimed) -> Self {
+        let detail = unclaimed.to_string();
+        let (status, kind, title, seconds) = match unclaimed {
+            Unclaimed::UnderWay => (
+                StatusCode::CONFLICT,
+                "idempotency-key-under-way",
+                "Idempotency key under way",
+                RETRY_SOON_SECONDS,
+            ),
+            Unclaimed::TooMany { .. } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-idempotency-keys",
+                "Too many idempotency keys",
+                RETRY_LATER_SECONDS,
+            ),
+            Unclaimed::OutOfSpace(_) => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "disk-full",
+                "The disk is full",
+                RETRY_LATER_SECONDS,
+            ),
+            Unclaimed::CatchingUp => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "Not available now",
+                RETRY_SOON_SECONDS,
+            ),
+            Unclaimed::Waiting | Unclaimed::Store(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "Not available now",
+                RETRY_LATER_SECONDS,
+            ),
+        };
+        Self::new(status, kind, title, detail).retry_after(seconds)
     }
 }
 

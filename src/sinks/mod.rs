@@ -19,6 +19,7 @@ mod backoff;
 mod figures;
 mod frozen;
 mod handed;
+pub mod keys;
 pub mod lsm;
 mod mark;
 pub mod quarantine;

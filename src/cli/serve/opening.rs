@@ -60,6 +60,7 @@ impl Opened {
             table: pairs.table.clone(),
             usage: pairs.usage.clone(),
             backups: Arc::new(backups(config, &disk, &log, &sinks, metrics)),
+            keys: pairs.keys.iter().map(|it| (it.stream().to_owned(), it.clone())).collect(),
             log: log.clone(),
             disk,
         };

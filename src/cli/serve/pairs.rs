@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::table::table;
 use crate::cli::{Program, WrongUsage};
@@ -13,12 +14,16 @@ use crate::log::{Held, Log, Reads};
 use crate::metrics::Metrics;
 use crate::quarantine::{INGEST, Quarantine, Room};
 use crate::sinks::absent::OpenAbsent;
+use crate::sinks::keys::{Keys, KeysParts, NAME as KEYS, StreamKeys};
 use crate::sinks::quarantine::{NAME as QUARANTINE, OpenQuarantine};
 use crate::sinks::table::NAME as TABLE;
 use crate::sinks::table::sql::TableReader;
 use crate::sinks::usage::{NAME as USAGE, Usage, UsageParts, UsageReader};
 use crate::sinks::windows::{Windows, WindowsOptions};
 use crate::sinks::{OpenSink, Pair, StartFile};
+
+/// A request with an idempotency key waits so long while it isn't known which keys there are.
+const KEYS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The pairs of a data directory.
 pub(super) struct Pairs {
@@ -32,6 +37,8 @@ pub(super) struct Pairs {
     pub(super) usage: Option<Arc<UsageReader>>,
     /// The room for bad lines, by stream.
     pub(super) rooms: HashMap<String, Arc<Room>>,
+    /// The idempotency keys of all streams.
+    pub(super) keys: Vec<Arc<StreamKeys>>,
     /// Those that are configured no more.
     removed: Vec<Pair>,
 }
@@ -47,6 +54,8 @@ impl Pairs {
         let maker = Maker { disk, config, metrics };
         let (mut configured, mut windows, mut removed) = (Vec::new(), Vec::new(), Vec::new());
         let (mut table_reader, mut usage_reader) = (None, None);
+        let all_keys = maker.keys();
+        let mut keys = Vec::new();
         for stream in &config.streams {
             for sink in &stream.sinks {
                 let start = maker.start(sink, &stream.name);
@@ -64,6 +73,10 @@ impl Pairs {
                     configured.push(Pair { sink, start });
                 }
             }
+            let start = maker.start(KEYS, &stream.name);
+            let own = all_keys.of(start.clone());
+            configured.push(Pair { sink: Arc::new(own.sink()), start });
+            keys.push(own);
         }
         let mut rooms = HashMap::new();
         for stream in &config.streams {
@@ -79,10 +92,11 @@ impl Pairs {
                 pair.start.sink() == start.sink() && pair.start.stream() == start.stream()
             });
             if !is_configured {
-                removed.extend(maker.removed(start));
+                removed.extend(maker.removed(start, &all_keys));
             }
         }
-        Ok(Self { configured, windows, table: table_reader, usage: usage_reader, rooms, removed })
+        let (table, usage) = (table_reader, usage_reader);
+        Ok(Self { configured, windows, table, usage, rooms, keys, removed })
     }
 
     /// The positions that they hold.
@@ -97,11 +111,12 @@ impl Pairs {
 
     /// Forgets the pairs that are configured no more. Refuses where the log still holds events for
     /// them, unless they shall be discarded. A quarantine that lines wait for runs until they are in it:
-    /// that they are kept was promised when they came.
+    /// that they are kept was promised when they came. To keys, events are nothing: nobody can send to the
+    /// stream any more.
     pub(super) fn forget_removed(&mut self, log: &Log, discard: bool) -> anyhow::Result<()> {
         for pair in std::mem::take(&mut self.removed) {
             let (sink, stream) = (pair.start.sink(), pair.start.stream());
-            let waiting = waiting(log, &pair)?;
+            let waiting = if sink == KEYS { 0 } else { waiting(log, &pair)? };
             if waiting > 0 && !discard && sink == QUARANTINE {
                 self.configured.push(pair);
                 continue;
@@ -146,6 +161,17 @@ impl Maker<'_> {
         })
     }
 
+    fn keys(&self) -> Keys {
+        Keys::new(KeysParts {
+            disk: self.disk.clone(),
+            data_dir: self.config.data_dir.clone(),
+            log: LogDir::new(self.disk.clone(), &self.config.wal.dir),
+            keep: self.config.idempotency_keep,
+            keys_max: self.config.limits.keys_max,
+            patience: KEYS_PATIENCE,
+        })
+    }
+
     fn windows(&self, stream: &str, options: WindowsOptions) -> Windows {
         let metrics = self.metrics.stream(stream);
         Windows::new(self.disk.clone(), &self.config.data_dir, stream, options, metrics)
@@ -160,7 +186,7 @@ impl Maker<'_> {
     }
 
     /// A pair that is configured no more; only its position is of interest.
-    fn removed(&self, start: StartFile) -> Option<Pair> {
+    fn removed(&self, start: StartFile, keys: &Keys) -> Option<Pair> {
         let sink: Arc<dyn OpenSink> = if start.sink() == Windows::NAME {
             Arc::new(self.windows(start.stream(), WindowsOptions::default()))
         } else if start.sink() == TABLE {
@@ -170,6 +196,8 @@ impl Maker<'_> {
             Arc::new(self.usage(start.clone()))
         } else if start.sink() == QUARANTINE {
             Arc::new(self.quarantine(start.stream()))
+        } else if start.sink() == KEYS {
+            Arc::new(keys.of(start.clone()).sink())
         } else {
             return None;
         };
