@@ -5,6 +5,7 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+mod storm;
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};

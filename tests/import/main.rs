@@ -121,6 +121,31 @@ fn files_of_every_form_are_imported_and_a_second_run_adds_nothing() {
 }
 
 #[test]
+fn a_stream_that_takes_a_row_again_as_one_more_gets_each_once_from_the_same_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(&dir.path().join("data"));
+    let file = dir.path().join("alike.ndjson");
+    // All of them alike, so that chunks are, too.
+    fs::write(&file, format!("{}\n", harness::user_event("2024-07-01", 1)).repeat(500)).unwrap();
+    for _ in 0..2 {
+        let mut command = windrow();
+        command.args([
+            "import",
+            "--stream",
+            "user-events",
+            "--url",
+            &url(&daemon),
+            "--chunk",
+            "4KiB",
+        ]);
+        let output = succeeds(command.arg(&file).stdin(Stdio::null()));
+        assert_eq!(accepted(&output), 500);
+        let last = harness::position(&daemon.post("/user/event", ""));
+        assert_eq!(daemon.windows_at("user-events", &last)["rows"], 500);
+    }
+}
+
+#[test]
 fn bad_lines_are_named_and_cost_no_others() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("data"));
@@ -355,7 +380,6 @@ fn what_cannot_work_is_told_in_one_sentence() {
         (file.to_str().unwrap(), array.to_str().unwrap(), dir.path().to_str().unwrap());
     for (code, says, arguments) in [
         (2, "has no stream `usag`", vec!["--stream", "usag", "--url", &url, file]),
-        (2, "--allow-duplicates", vec!["--stream", "user-events", "--url", &url, file]),
         (2, "is a directory", vec!["--stream", "usage", "--url", &url, here]),
         (2, "no/such.csv can't be read", vec!["--stream", "usage", "--url", &url, "no/such.csv"]),
         (2, "--url is `ftp://x`", vec!["--stream", "usage", "--url", "ftp://x", file]),

@@ -81,12 +81,16 @@ impl Delivery {
         }
     }
 
-    /// The key is a function of what is sent: a repeat has the same. XXH3 (Y. Collet) of 128 bits, since
-    /// nobody gains by making two chunks alike.
+    /// The key is a function of what is sent and where it stands: a repeat has the same, and lines that
+    /// stand twice in a file are two. XXH3 (Y. Collet) of 128 bits, since nobody gains by making two chunks
+    /// alike.
     fn headers(&self, chunk: &Chunk) -> anyhow::Result<HeaderMap> {
         let mut digest = Xxh3::new();
         digest.update(self.target.stream.as_bytes());
         digest.update(&[0]);
+        digest.update(chunk.file.as_bytes());
+        digest.update(&[0]);
+        digest.update(&chunk.first_line.to_le_bytes());
         digest.update(&chunk.body);
         let key = format!("import-{:032x}", digest.digest128());
         Ok(HeaderMap::from_iter([

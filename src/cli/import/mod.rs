@@ -11,8 +11,8 @@
 //!
 //! M1. A row is called accepted only after the daemon has acknowledged it.
 //! M2. A file is cut in the same places every time, and a request has a key that is made of what it
-//!     holds: whenever an import ends, by whatever cause, the same command goes on with it, and into a
-//!     stream that knows repeated rows adds nothing twice.
+//!     holds and where in the file that stands: whenever an import ends, by whatever cause, the same command
+//!     goes on with it and adds nothing twice, as long as the daemon keeps the keys (`idempotency.keep`).
 //! M3. A line that the daemon refuses costs no other line, and is named or counted.
 //! M4. Memory doesn't grow with the file: [`CONNECTIONS`] chunks are under way and one waits.
 
@@ -43,7 +43,6 @@ use self::input::size_of;
 use self::report::Report;
 use self::target::Target;
 use super::client::Client;
-use super::exit::WrongUsage;
 use super::reach::Reach;
 use crate::config::{FromText, Size, Sources};
 
@@ -58,7 +57,8 @@ const CHUNK_BYTES_MAX: u64 = 256 << 20;
 #[derive(Args, Debug)]
 #[command(
     after_help = "CSV (with a header or without) and NDJSON, plain, gzip or zstd. Safe to interrupt and \
-        to repeat: rows of `usage` that are there already aren't counted again. Where the daemon has \
+        to repeat: the same command adds nothing twice within a day (the daemon's `idempotency.keep`), and \
+        rows of `usage` are never counted again by any. Where the daemon has \
         tokens, --token needs the scopes `ingest` and `read`.\n\n\
         Example:\n  windrow import --stream usage events.csv more.ndjson.gz"
 )]
@@ -74,10 +74,6 @@ pub struct Arguments {
     /// Fail if a line was left out
     #[arg(long)]
     strict: bool,
-    /// Also into a stream that takes a row that comes again as one more: then a repeat, or a connection
-    /// that breaks at the wrong moment, may add rows twice
-    #[arg(long)]
-    allow_duplicates: bool,
     /// Bytes in one request
     #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = chunk)]
     chunk: Size,
@@ -105,13 +101,6 @@ async fn import(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let target = Target::ask(&mut client, &arguments.stream).await?;
-    if !target.knows_repeats && !arguments.allow_duplicates {
-        bail!(WrongUsage(format!(
-            "`{}` takes a row that comes again as one more, and an import may have to send rows again: \
-             --allow-duplicates says that this is all right",
-            target.stream
-        )));
-    }
     let report = Arc::new(report);
     let target = Arc::new(target);
     // Rows of a stream that doesn't know them again may also depend on their order.

@@ -167,9 +167,12 @@ async fn expired_keys_are_removed_in_the_background() {
     rig.store(0).unwrap();
     let path = rig.dir.path().join(DIR);
     let is_table = |path: &PathBuf| path.parent().is_some_and(|parent| parent.ends_with("tables"));
-    // The first tables, at least: what is in memory isn't gone through.
-    while files(&path).into_iter().filter(is_table).count() < 2 {
-        std::thread::sleep(Duration::from_millis(10));
+    // What is in memory isn't gone through: wait until no more tables are written.
+    let tables = || files(&path).into_iter().filter(is_table).count();
+    let (mut before, mut now) = (0, tables());
+    while now < 2 || now != before {
+        std::thread::sleep(Duration::from_millis(500));
+        (before, now) = (now, tables());
     }
     let later = first.saturating_add(Duration::from_hours(72));
     let end = std::time::Instant::now() + Duration::from_mins(1);
