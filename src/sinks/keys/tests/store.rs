@@ -188,9 +188,8 @@ async fn expired_keys_are_removed_in_the_background() {
     rig.reach_end(0);
     assert!(matches!(rig.claim(0, &format!("{:0250}", 1), later).await, Ok(Claimed::New(_))));
     assert!(matches!(rig.claim(0, "kept-0", later).await, Ok(Claimed::Known(_))));
-    let Rig { dir, sides, .. } = rig;
-    drop(sides);
-    let keys = verify(&path, ["a"]).unwrap().unwrap().keys;
-    drop(dir);
+    // Not by opening it again: the tree's own log would bring back what no table is left to vouch for.
+    let store = rig.sides[0].keys.shared.slot.store(1).unwrap();
+    let keys = store.count().unwrap();
     assert!((kept..kept + old / 2).contains(&keys), "{keys} keys are left");
 }
