@@ -2,7 +2,6 @@
 //!
 //! Each stream is frozen at a position of its own (F1), and all of them share the copy's store.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use fjall::Snapshot;
@@ -68,18 +67,4 @@ impl Frozen for FrozenKeys {
         copier.adopt(&to)?;
         Ok(None)
     }
-}
-
-/// Copies the keys of `stream` from the store in the directory `from`, which nobody has open. Nothing
-/// happens if there is none.
-///
-/// # Errors
-/// [`CopyError::Other`] if another process has it open, or it is damaged.
-pub fn copy(from: &Path, stream: &str, copier: &mut Copier) -> Result<(), CopyError> {
-    if !from.is_dir() {
-        return Ok(());
-    }
-    let store = Store::open(from, &Arc::default());
-    let store = store.map_err(|error| CopyError::Other(error.to_string()))?;
-    Box::new(FrozenKeys::of(Arc::new(store), stream)).write(copier).map(drop)
 }

@@ -51,7 +51,6 @@ mod verify;
 
 pub use book::BOOK_BYTES_MAX;
 pub use claim::{Claim, Claimed, Unclaimed};
-pub use copy::copy;
 pub use open::{Keys, KeysParts, OpenKeys};
 pub use state::State;
 pub use stream::StreamKeys;
