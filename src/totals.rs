@@ -25,6 +25,7 @@ mod buckets;
 mod cells;
 mod input;
 mod layout;
+mod merged;
 mod print;
 mod question;
 mod record;
@@ -45,6 +46,7 @@ pub use self::question::{Backwards, Interval, Question};
 
 use self::bad_lines::Found;
 use self::layout::Layout;
+use self::merged::Merged;
 use self::tally::Tally;
 use self::worker::Worker;
 
@@ -76,20 +78,22 @@ pub fn count(
         failed.fetch_or(worked.is_err(), Ordering::Relaxed);
         worked
     };
-    let (tally, found) = thread::scope(|scope| {
+    let (merged, found) = thread::scope(|scope| {
         let threads: Vec<_> =
             (1..threads(input)).map(|_| thread::Builder::new().spawn_scoped(scope, work)).collect();
         // This thread is one of them; where the system refuses another, fewer do.
-        let (mut tally, mut found) = work()?;
+        let (tally, mut found) = work()?;
+        let mut merged = Merged::default();
+        merged.add(tally);
         for thread in threads.into_iter().flatten() {
             let worked = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let (more, more_found) = worked?;
-            tally.merge(more);
+            merged.add(more);
             found.merge(more_found);
         }
-        Ok::<_, InputError>((tally, found))
+        Ok::<_, InputError>((merged, found))
     })?;
-    Ok((tally.into_totals(question), found.numbered(input)?))
+    Ok((Totals::new(question, merged), found.numbered(input)?))
 }
 
 fn work(

@@ -21,11 +21,14 @@
 mod fault;
 mod field_form;
 mod fields;
+mod lines;
+mod marks;
 mod ndjson;
 mod order;
 
 pub use fault::CsvFault;
 pub use fields::{Field, Fields, fields, text};
+pub use lines::{Line, Lines};
 pub use ndjson::{Header, ToNdjson};
 pub use order::{NamedTwice, Order, Wanted};
 

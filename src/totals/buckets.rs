@@ -4,6 +4,7 @@ use std::iter;
 use std::ops::Range;
 
 use super::cells::{Cell, Key};
+use super::merged::{Hours, Merged};
 use super::question::{Interval, Question};
 use crate::time::Timestamp;
 
@@ -18,8 +19,8 @@ pub struct Totals {
     interval: Interval,
     customer: Option<Box<str>>,
     names: Vec<Box<str>>,
-    /// By hour, then by where the customer first appears in it.
-    cells: Vec<(Key, Cell)>,
+    /// All, in order.
+    hours: Vec<Hours>,
 }
 
 /// Some hours of the totals, one behind the other.
@@ -53,26 +54,29 @@ pub struct Count<'a> {
 }
 
 impl Totals {
-    /// From customers' names by their numbers, and sorted cells.
-    pub(super) fn new(question: &Question, names: Vec<Box<str>>, cells: Vec<(Key, Cell)>) -> Self {
+    /// What a question asks for.
+    pub(super) fn new(question: &Question, merged: Merged) -> Self {
+        let (names, hours) = merged.into_hours(question.interval.hours());
         let customer = question.customer.as_deref().map(Into::into);
-        Self { interval: question.interval, customer, names, cells }
+        Self { interval: question.interval, customer, names, hours }
     }
 
     /// Every hour that the interval touches, in order, empty ones too.
     pub fn buckets(&self) -> impl Iterator<Item = Bucket<'_>> {
-        self.part().buckets()
+        self.hours.iter().flat_map(|hours| self.part(hours).buckets())
     }
 
     /// In parts of whole hours, in order, each of a bounded number of hours and, but for its last
     /// hour, of cells.
     pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        let mut rest = self.part();
-        iter::from_fn(move || rest.split_off())
+        self.hours.iter().flat_map(|hours| {
+            let mut rest = self.part(hours);
+            iter::from_fn(move || rest.split_off())
+        })
     }
 
-    fn part(&self) -> Part<'_> {
-        Part { totals: self, hours: 0..self.interval.hours(), cells: &self.cells }
+    fn part<'a>(&'a self, hours: &'a Hours) -> Part<'a> {
+        Part { totals: self, hours: hours.numbers.clone(), cells: &hours.cells }
     }
 
     fn bucket(&self, hour: u32, cells: &[(Key, Cell)]) -> Bucket<'_> {

@@ -20,26 +20,67 @@ pub(super) struct Key {
 }
 
 /// The events of a customer in an hour.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Cell {
     pub(super) count: u64,
-    /// Where the first line of them is, if there is one.
-    pub(super) first_offset: u64,
+    /// How far the first line of them begins in front of the last offset that there is: 0 if there
+    /// is none, and more the sooner it comes. So the first of two is the greater one, which takes no
+    /// branch, and none is the zero that memory comes with.
+    earliness: u64,
+}
+
+impl Cell {
+    /// One event, on the line at `offset`.
+    #[inline]
+    pub(super) fn at(offset: u64) -> Self {
+        Self { count: 1, earliness: u64::MAX - offset }
+    }
+
+    /// The events of another one, too.
+    #[inline]
+    pub(super) fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.earliness = self.earliness.max(other.earliness);
+    }
+
+    /// Where the first line is, if there are events.
+    #[inline]
+    pub(super) fn first_offset(&self) -> u64 {
+        u64::MAX - self.earliness
+    }
+}
+
+/// A customer's cells, an hour each: count and earliness. As plain numbers, they come from the system
+/// as zeros that nobody has to write.
+#[derive(Debug)]
+pub(super) struct Row(Box<[[u64; 2]]>);
+
+impl Row {
+    fn new(hours: u32) -> Self {
+        Self(vec![[0; 2]; hours as usize].into_boxed_slice())
+    }
+
+    #[inline]
+    pub(super) fn cell(&self, hour: u32) -> Cell {
+        let [count, earliness] = self.0[hour as usize];
+        Cell { count, earliness }
+    }
+
+    #[inline]
+    pub(super) fn merge(&mut self, hour: u32, cell: Cell) {
+        let mut merged = self.cell(hour);
+        merged.merge(cell);
+        self.0[hour as usize] = [merged.count, merged.earliness];
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct Cells {
     hours: u32,
-    rows: Vec<Row>,
-    others: HashMap<Key, Cell, RandomState>,
-}
-
-/// A customer's cells, taken apart: once an hour has an event, the next one touches only its count.
-/// As plain numbers, they come from the system as zeros that nobody has to write.
-#[derive(Debug)]
-struct Row {
-    counts: Box<[u64]>,
-    first_offsets: Box<[u64]>,
+    /// Those of the first customers.
+    pub(super) rows: Vec<Row>,
+    /// Those of customers without a row.
+    pub(super) others: HashMap<Key, Cell, RandomState>,
 }
 
 impl Cells {
@@ -52,52 +93,18 @@ impl Cells {
     pub(super) fn add_customer(&mut self) {
         let rows = self.rows.len() as u64 + 1;
         if rows * u64::from(self.hours) <= u64::from(ROW_CELLS_MAX) {
-            let zeros = || vec![0; self.hours as usize].into_boxed_slice();
-            self.rows.push(Row { counts: zeros(), first_offsets: zeros() });
+            self.rows.push(Row::new(self.hours));
         }
     }
 
-    /// One event more of a customer that was added, on a line behind those that were counted before.
+    /// One event more of a customer that was added.
     #[inline]
     pub(super) fn count(&mut self, key: Key, offset: u64) {
-        let (count, first_offset) = self.get_mut(key);
-        if *count == 0 {
-            *first_offset = offset;
+        let event = Cell::at(offset);
+        match self.rows.get_mut(key.customer as usize) {
+            Some(row) => row.merge(key.hour, event),
+            None => self.others.entry(key).or_default().merge(event),
         }
-        *count += 1;
-    }
-
-    /// These events of a customer that was added, too.
-    pub(super) fn merge(&mut self, key: Key, cell: Cell) {
-        let (count, first_offset) = self.get_mut(key);
-        if *count == 0 || cell.first_offset < *first_offset {
-            *first_offset = cell.first_offset;
-        }
-        *count += cell.count;
-    }
-
-    /// Count and first offset.
-    #[inline]
-    fn get_mut(&mut self, key: Key) -> (&mut u64, &mut u64) {
-        let hour = key.hour as usize;
-        if let Some(row) = self.rows.get_mut(key.customer as usize) {
-            (&mut row.counts[hour], &mut row.first_offsets[hour])
-        } else {
-            let cell = self.others.entry(key).or_default();
-            (&mut cell.count, &mut cell.first_offset)
-        }
-    }
-
-    /// The cells that hold something, in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, Cell)> {
-        let in_rows = self.rows.iter().zip(0..).flat_map(|(row, customer)| {
-            let counted = row.counts.iter().zip(0..).filter(|(count, _)| **count > 0);
-            counted.map(move |(&count, hour)| {
-                let first_offset = row.first_offsets[hour as usize];
-                (Key { customer, hour }, Cell { count, first_offset })
-            })
-        });
-        in_rows.chain(self.others.iter().map(|(key, cell)| (*key, *cell)))
     }
 }
 
@@ -111,21 +118,20 @@ mod tests {
         let mut cells = Cells::new(hours);
         for customer in 0..4 {
             cells.add_customer();
-            cells.count(Key { customer, hour: 7 }, 20);
             cells.count(Key { customer, hour: 7 }, 30);
-            cells.merge(Key { customer, hour: 7 }, Cell { count: 5, first_offset: 10 });
-            cells.merge(Key { customer, hour: hours - 1 }, Cell { count: 1, first_offset: 40 });
+            cells.count(Key { customer, hour: 7 }, 20);
+            cells.count(Key { customer, hour: hours - 1 }, 40);
         }
         assert_eq!((cells.rows.len(), cells.others.len()), (2, 4));
-        let mut all: Vec<_> = cells
-            .iter()
-            .map(|(key, cell)| (key.customer, key.hour, cell.count, cell.first_offset))
-            .collect();
-        all.sort_unstable();
-        let expected: Vec<_> = (0..4)
-            .flat_map(|customer| [(customer, 7, 7, 10), (customer, hours - 1, 1, 40)])
-            .collect();
-        assert_eq!(all, expected);
+        for customer in 0..4 {
+            for (hour, expected) in [(7, (2, 20)), (hours - 1, (1, 40))] {
+                let cell = match cells.rows.get(customer as usize) {
+                    Some(row) => row.cell(hour),
+                    None => cells.others[&Key { customer, hour }],
+                };
+                assert_eq!((cell.count, cell.first_offset()), expected);
+            }
+        }
     }
 
     #[test]
@@ -134,6 +140,6 @@ mod tests {
         cells.add_customer();
         cells.count(Key { customer: 0, hour: ROW_CELLS_MAX }, 5);
         assert!(cells.rows.is_empty());
-        assert_eq!(cells.iter().map(|(_, cell)| cell.count).sum::<u64>(), 1);
+        assert_eq!(cells.others.values().map(|cell| cell.count).sum::<u64>(), 1);
     }
 }

@@ -1,7 +1,7 @@
 //! A line, understood.
 
 use super::layout::{Column, Layout};
-use crate::stream::csv::{CsvFault, Field, Fields};
+use crate::stream::csv::{CsvFault, Field, Line};
 use crate::time::{Timestamp, TimestampError};
 
 /// What is counted by.
@@ -46,15 +46,14 @@ fn readable(text: &str) -> String {
 }
 
 impl<'a> Record<'a> {
-    /// From a line's fields.
+    /// From a line.
     #[inline]
-    pub(super) fn read(fields: Fields<'a>, layout: &Layout) -> Result<Self, Fault<'a>> {
+    pub(super) fn read(line: &Line<'a, '_>, layout: &Layout) -> Result<Self, Fault<'a>> {
         let nothing = Field::default();
         let (mut customer, mut event_type, mut time) = (nothing, nothing, nothing);
         let mut has_transaction = true;
         let mut count = 0;
-        for field in fields {
-            let field = field?;
+        line.for_each_field(|field| {
             match layout.column(count) {
                 Column::Customer => customer = field,
                 Column::EventType => event_type = field,
@@ -63,7 +62,7 @@ impl<'a> Record<'a> {
                 Column::Other => {}
             }
             count += 1;
-        }
+        })?;
         layout.check_count(count)?;
         if !has_transaction {
             return Err(Fault::NoTransaction);

@@ -3,11 +3,8 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use rayon::slice::ParallelSliceMut;
 
-use super::buckets::Totals;
 use super::cells::{Cells, Key};
-use super::question::Question;
 
 /// Events that are gathered before they are counted: half of a core's smallest cache.
 const GATHERED_MAX: usize = 1024;
@@ -38,7 +35,7 @@ impl Tally {
         }
     }
 
-    /// One event more, on the line at `offset`, which lies behind those that were added before.
+    /// One event more, on the line at `offset`.
     #[inline]
     pub(super) fn add(&mut self, customer: &str, hour: u32, offset: u64) {
         let customer = match self.customers.get(customer) {
@@ -67,62 +64,13 @@ impl Tally {
         number
     }
 
-    /// The counts of another worker, too.
-    pub(super) fn merge(&mut self, mut other: Self) {
-        // A count's first line is told by who comes first: nothing may be gathered still.
+    /// Customers by their numbers, and what is counted of them.
+    pub(super) fn finish(mut self) -> (Vec<Box<str>>, Cells) {
         self.settle();
-        other.settle();
-        let mut numbers = vec![0; other.customers.len()];
-        for (name, number) in other.customers {
-            numbers[number as usize] = self.number_of(name);
-        }
-        for (Key { customer, hour }, cell) in other.cells.iter() {
-            let key = Key { customer: numbers[customer as usize], hour };
-            self.cells.merge(key, cell);
-        }
-    }
-
-    /// In order.
-    pub(super) fn into_totals(mut self, question: &Question) -> Totals {
-        self.settle();
-        let mut names: Vec<Box<str>> = vec![Box::default(); self.customers.len()];
+        let mut names = vec![Box::default(); self.customers.len()];
         for (name, number) in self.customers {
             names[number as usize] = name;
         }
-        let mut cells: Vec<_> = self.cells.iter().collect();
-        cells.par_sort_unstable_by_key(|(key, cell)| (key.hour, cell.first_offset));
-        Totals::new(question, names, cells)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::time::Timestamp;
-    use crate::totals::Interval;
-
-    #[test]
-    fn customers_stand_in_the_file_s_order_whoever_has_counted_them() {
-        let hour = Timestamp::from_nanos(0)..Timestamp::parse("1970-01-01T01:00:00Z").unwrap();
-        let interval = Interval::new(hour.start, hour.end).unwrap();
-        let question = Question { interval, customer: None, event_type: None };
-        let tally = |events: &[(&str, u64)]| {
-            let mut tally = Tally::new(1);
-            for (customer, offset) in events {
-                tally.add(customer, 0, *offset);
-            }
-            tally
-        };
-        for (a, b) in [
-            (&[("x", 10), ("z", 30)][..], &[("y", 15), ("x", 20)][..]),
-            (&[("y", 15), ("x", 20)], &[("x", 10), ("z", 30)]),
-        ] {
-            let mut merged = tally(a);
-            merged.merge(tally(b));
-            let totals = merged.into_totals(&question);
-            let buckets: Vec<_> = totals.buckets().collect();
-            let counts = buckets[0].counts.iter().map(|count| (count.customer, count.count));
-            assert_eq!(counts.collect::<Vec<_>>(), [("x", 2), ("y", 1), ("z", 1)]);
-        }
+        (names, self.cells)
     }
 }

@@ -8,7 +8,7 @@ use super::layout::Layout;
 use super::record::{Fault, Record};
 use super::tally::Tally;
 use super::{LINE_BYTES_MAX, Question};
-use crate::stream::csv::{self, Field, Fields};
+use crate::stream::csv::{self, Field, Lines};
 
 /// One of those that share a file's chunks.
 pub(super) struct Worker<'a> {
@@ -78,16 +78,36 @@ impl<'a> Worker<'a> {
 
 impl Counter<'_> {
     fn take_all(&mut self, text: Text<'_>, from: usize) {
-        // Once for the chunk instead of once for each line.
-        let valid = simdutf8::basic::from_utf8(text.bytes).ok();
+        // Valid as a whole, nearly always: checked once instead of once for each line.
+        if let Ok(all) = simdutf8::basic::from_utf8(&text.bytes[from..]) {
+            return self.take_lines(all, text, from);
+        }
         for (begin, line) in lines(&text.bytes[from..]) {
-            let begin = from + begin;
-            match valid.and_then(|valid| valid.get(begin..begin + line.len())) {
-                Some(line) if line.len() <= LINE_BYTES_MAX => {
-                    let line = line.strip_suffix('\r').unwrap_or(line);
-                    self.take_text(line, text, begin);
-                }
-                _ => self.take_line(line, text, begin),
+            self.take_line(line, text, from + begin);
+        }
+    }
+
+    fn take_line(&mut self, line: &[u8], text: Text<'_>, begin: usize) {
+        match csv::text(line) {
+            _ if line.len() > LINE_BYTES_MAX => self.bad.push(text, begin, &Fault::TooLong),
+            Ok(line) => self.take_lines(line, text, begin),
+            Err(fault) => self.bad.push(text, begin, &fault.into()),
+        }
+    }
+
+    /// Lines that stand at `from`.
+    fn take_lines(&mut self, all: &str, text: Text<'_>, from: usize) {
+        let mut lines = Lines::of(all);
+        while let Some(line) = lines.next_line() {
+            let begin = from + line.begin;
+            if line.end - line.begin > LINE_BYTES_MAX {
+                self.bad.push(text, begin, &Fault::TooLong);
+                continue;
+            }
+            match Record::read(&line, self.layout) {
+                Ok(record) => self.count(&record, text.chunk.offset + begin as u64),
+                Err(_) if csv::is_blank(line.text().as_bytes()) => {}
+                Err(fault) => self.bad.push(text, begin, &fault),
             }
         }
     }
@@ -100,25 +120,6 @@ impl Counter<'_> {
             let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |end| at + end);
             self.take_line(&bytes[begin..end], text, begin);
             from = end + 1;
-        }
-    }
-
-    fn take_line(&mut self, line: &[u8], text: Text<'_>, begin: usize) {
-        if line.len() > LINE_BYTES_MAX {
-            return self.bad.push(text, begin, &Fault::TooLong);
-        }
-        match csv::text(csv::without_line_end(line)) {
-            Ok(line) => self.take_text(line, text, begin),
-            Err(fault) => self.bad.push(text, begin, &fault.into()),
-        }
-    }
-
-    #[inline]
-    fn take_text(&mut self, line: &str, text: Text<'_>, begin: usize) {
-        match Record::read(Fields::of(line), self.layout) {
-            Ok(record) => self.count(&record, text.chunk.offset + begin as u64),
-            Err(_) if csv::is_blank(line.as_bytes()) => {}
-            Err(fault) => self.bad.push(text, begin, &fault),
         }
     }
 

@@ -108,13 +108,19 @@ impl<'a> Iterator for Fields<'a> {
             }
             Some(_) => return Some(Err(CsvFault::BareQuote { field: self.number })),
         };
-        Some(Ok(Field { raw, has_doubled_quotes: false }))
+        Some(Ok(Field::bare(raw)))
     }
 }
 
 impl FusedIterator for Fields<'_> {}
 
 impl<'a> Field<'a> {
+    /// Of a text without commas and quotes.
+    #[inline]
+    pub(super) fn bare(raw: &'a str) -> Self {
+        Self { raw, has_doubled_quotes: false }
+    }
+
     /// What it says; a string of its own only if quotes in it are doubled.
     #[inline]
     pub fn text(&self) -> Cow<'a, str> {
