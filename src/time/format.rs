@@ -40,17 +40,35 @@ impl Parts {
 /// RFC 3339 in UTC, with as many fraction digits as it takes: none for a whole second.
 impl fmt::Display for Timestamp {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parts { year, month, day, hour, minute, second, mut nanos } = Parts::of(*self);
-        write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
-        if nanos != 0 {
-            let mut digits = 9;
-            while nanos % 10 == 0 {
-                nanos /= 10;
-                digits -= 1;
-            }
-            write!(out, ".{nanos:0digits$}")?;
+        let Parts { year, month, day, hour, minute, second, nanos } = Parts::of(*self);
+        let mut text = *b"0000-00-00T00:00:00.000000000";
+        for (digits, number) in [
+            (0..4, i64::from(year)),
+            (5..7, i64::from(month)),
+            (8..10, i64::from(day)),
+            (11..13, hour),
+            (14..16, minute),
+            (17..19, second),
+            (20..29, nanos),
+        ] {
+            put_digits(&mut text[digits], number);
         }
+        let whole_second = "0000-00-00T00:00:00".len();
+        let end = match text.iter().rposition(|digit| *digit != b'0') {
+            Some(last) if nanos != 0 => last + 1,
+            _ => whole_second,
+        };
+        out.write_str(std::str::from_utf8(&text[..end]).map_err(|_| fmt::Error)?)?;
         out.write_str("Z")
+    }
+}
+
+/// Fills all of `digits` with a number. With `write!`, printing times took a tenth of the processor while
+/// a month of hours was answered.
+fn put_digits(digits: &mut [u8], mut number: i64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 

@@ -87,11 +87,11 @@ impl Pieces for All {
         if self.ended {
             return Ok(None);
         }
-        let mut piece = String::new();
+        let mut piece = pieces::piece();
         if !std::mem::replace(&mut self.begun, true) {
-            piece.push_str(match self.form {
-                Form::Json => r#"{"customers":["#,
-                Form::Csv => CSV_HEADER,
+            piece.extend_from_slice(match self.form {
+                Form::Json => br#"{"customers":["#,
+                Form::Csv => CSV_HEADER.as_bytes(),
             });
         }
         while piece.len() < PIECE_BYTES {
@@ -101,7 +101,7 @@ impl Pieces for All {
                 }
                 self.writing = None;
                 if self.form == Form::Json && !self.customers.is_empty() {
-                    piece.push(',');
+                    piece.push(b',');
                 }
             }
             let Some(customer) = self.customers.pop_front() else {
@@ -116,13 +116,13 @@ impl Pieces for All {
 }
 
 impl All {
-    fn end(&mut self, piece: &mut String) {
+    fn end(&mut self, piece: &mut Vec<u8>) {
         self.ended = true;
         if self.form == Form::Json {
             let next = self.next.map(|next| format!("\"{}\"", next.0));
-            piece.push_str(r#"],"next":"#);
-            piece.push_str(next.as_deref().unwrap_or("null"));
-            piece.push('}');
+            piece.extend_from_slice(br#"],"next":"#);
+            piece.extend_from_slice(next.as_deref().unwrap_or("null").as_bytes());
+            piece.push(b'}');
         }
     }
 }

@@ -1,12 +1,11 @@
 //! One customer's counts as text, a piece at a time: an interval of centuries has millions of buckets.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
-use super::clock::Clock;
 use super::form::Form;
+use super::line::Line;
 use super::pieces::PIECE_BYTES;
-use crate::sinks::usage::{Bucket, Totals};
+use crate::sinks::usage::{Bucket, Buckets, Totals};
 use crate::time::Timestamp;
 
 /// The first row of CSV.
@@ -17,60 +16,44 @@ pub(super) struct Customer {
     form: Form,
     /// Written in front of the first bucket, and then nothing.
     head: String,
-    /// What each bucket is written with: in CSV the customer.
-    cell: String,
-    buckets: Box<dyn Iterator<Item = Bucket> + Send>,
-    clock: Clock,
+    line: Line,
+    buckets: Buckets,
     begun: bool,
 }
 
 impl Customer {
     /// A customer and what was found.
     pub(super) fn new(form: Form, customer: &str, totals: &Totals) -> Self {
-        let (head, cell) = match form {
-            Form::Json => (json_head(customer, totals), String::new()),
-            Form::Csv => (String::new(), cell(customer).into_owned()),
+        let (head, line) = match form {
+            Form::Json => {
+                let before = [r#"{"start":""#, r#"","end":""#, r#"","count":"#];
+                (json_head(customer, totals), before.map(str::to_owned))
+            }
+            Form::Csv => {
+                (String::new(), [format!("{},", cell(customer)), ",".to_owned(), ",".to_owned()])
+            }
         };
-        let buckets = Box::new(totals.buckets());
-        Self { form, head, cell, buckets, clock: Clock::default(), begun: false }
+        Self { form, head, line: Line::new(line), buckets: totals.buckets(), begun: false }
     }
 
     /// Appends to `out` until that holds [`PIECE_BYTES`] or more. Whether all is written.
-    pub(super) fn write(&mut self, out: &mut String) -> bool {
-        out.push_str(&std::mem::take(&mut self.head));
+    pub(super) fn write(&mut self, out: &mut Vec<u8>) -> bool {
+        out.extend_from_slice(std::mem::take(&mut self.head).as_bytes());
+        let is_json = self.form == Form::Json;
+        let mut digits = itoa::Buffer::new();
         while out.len() < PIECE_BYTES {
-            let Some(bucket) = self.buckets.next() else {
-                out.push_str(match self.form {
-                    Form::Json => "]}",
-                    Form::Csv => "",
-                });
+            let Some(Bucket { start, end, count }) = self.buckets.next() else {
+                out.extend_from_slice(if is_json { b"]}" } else { b"" });
                 return true;
             };
-            self.write_bucket(out, bucket);
+            if std::mem::replace(&mut self.begun, true) && is_json {
+                out.push(b',');
+            }
+            out.extend_from_slice(self.line.text(start, end));
+            out.extend_from_slice(digits.format(count).as_bytes());
+            out.push(if is_json { b'}' } else { b'\n' });
         }
         false
-    }
-
-    fn write_bucket(&mut self, out: &mut String, Bucket { start, end, count }: Bucket) {
-        let (before_start, before_end, before_count, behind) = match self.form {
-            Form::Json => {
-                let is_first = !std::mem::replace(&mut self.begun, true);
-                let start = if is_first { r#"{"start":""# } else { r#",{"start":""# };
-                (start, r#"","end":""#, r#"","count":"#, "}")
-            }
-            Form::Csv => {
-                out.push_str(&self.cell);
-                (",", ",", ",", "\n")
-            }
-        };
-        out.push_str(before_start);
-        out.push_str(self.clock.text(start));
-        out.push_str(before_end);
-        out.push_str(self.clock.text(end));
-        out.push_str(before_count);
-        // Writing to a string doesn't fail.
-        let _ = write!(out, "{count}");
-        out.push_str(behind);
     }
 }
 
@@ -125,14 +108,14 @@ mod tests {
 
     fn written(form: Form, name: &str, totals: &Totals) -> String {
         let mut customer = Customer::new(form, name, totals);
-        let mut text = String::new();
+        let mut text = Vec::new();
         loop {
-            let mut piece = String::new();
+            let mut piece = Vec::new();
             let done = customer.write(&mut piece);
             assert!(piece.len() < PIECE_BYTES + name.len() * 2 + 300);
-            text += &piece;
+            text.append(&mut piece);
             if done {
-                return text;
+                return String::from_utf8(text).unwrap();
             }
         }
     }

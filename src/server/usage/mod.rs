@@ -12,11 +12,11 @@
 
 mod all;
 mod batch;
-mod clock;
 mod cursor;
 mod customer;
 mod document;
 mod form;
+mod line;
 mod one;
 mod page;
 mod pieces;

@@ -64,7 +64,8 @@ struct One {
 impl Pieces for One {
     fn next(&mut self) -> Result<Option<Bytes>, UsageError> {
         let Some(customer) = &mut self.customer else { return Ok(None) };
-        let mut piece = std::mem::take(&mut self.head).to_owned();
+        let mut piece = pieces::piece();
+        piece.extend_from_slice(std::mem::take(&mut self.head).as_bytes());
         if customer.write(&mut piece) {
             self.customer = None;
         }

@@ -18,6 +18,11 @@ use crate::sinks::usage::UsageError;
 /// About how long a piece is. A few bytes more do no harm.
 pub(super) const PIECE_BYTES: usize = 64 << 10;
 
+/// An empty piece with room for what a piece is, so that it isn't moved as it grows.
+pub(super) fn piece() -> Vec<u8> {
+    Vec::with_capacity(PIECE_BYTES + 1024)
+}
+
 /// What makes an answer. It may read the disk.
 pub(super) trait Pieces: Send + Unpin + 'static {
     /// The next piece, of about [`PIECE_BYTES`]; nothing at the end.

@@ -68,7 +68,7 @@ pub use open::{Usage, UsageParts};
 pub use question::{Question, WindowSize};
 pub use reader::{CustomerNumber, UsageReader};
 pub use state::State;
-pub use totals::{Bucket, Count, Totals};
+pub use totals::{Bucket, Buckets, Count, Totals};
 pub use transaction::Transaction;
 pub use verify::{Verified, position_at_rest, verify};
 

@@ -1,7 +1,6 @@
 //! Reading what is counted.
 
 use std::cmp::{max, min};
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,14 +134,14 @@ impl Look<'_> {
         // The last event lies before the given beginning, or the first one behind the given end.
         let from = min(from, to);
         totals.starting_at = Some(from);
-        for (hour, count) in self.hours(whose, from, to)? {
+        self.hours(whose, from, to, |hour, count| {
             totals.total += count;
             let start = bucket(hour, question.window, from);
             match totals.counts.last_mut() {
                 Some(last) if last.start == start => last.count += count,
                 _ => totals.counts.push(Count { start, count }),
             }
-        }
+        })?;
         Ok(totals)
     }
 
@@ -157,33 +156,34 @@ impl Look<'_> {
         Ok(event_type.map(|event_type| Whose { customer, event_type }))
     }
 
-    /// Hours with events in `[from, to)`, and how many, ascending.
+    /// Goes through the hours that have events in `[from, to)`, ascending, with how many.
     fn hours(
         &self,
         whose: Whose,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<BTreeMap<i64, u64>, UsageError> {
-        let mut hours = BTreeMap::new();
+        mut each: impl FnMut(i64, u64),
+    ) -> Result<(), UsageError> {
         if from >= to {
-            return Ok(hours);
+            return Ok(());
         }
         let (from, to) = (from.as_nanos(), to.as_nanos());
         let (first, last) = (from.div_euclid(HOUR_NANOS), (to - 1).div_euclid(HOUR_NANOS));
         let whole_from = if from.rem_euclid(HOUR_NANOS) == 0 { first } else { first + 1 };
         let whole_to = to.div_euclid(HOUR_NANOS);
-        // The edges, if they aren't whole hours, to the nanosecond.
-        for hour in [first, last] {
-            if !(whole_from..whole_to).contains(&hour) && !hours.contains_key(&hour) {
-                hours.insert(hour, self.within(whose, hour, from, to)?);
-            }
+        // Edges that aren't whole hours are counted to the nanosecond.
+        if first < whole_from {
+            self.within(whose, first, from, to, &mut each)?;
         }
         self.whole(whose, whole_from..whole_to, |hour, count| {
-            hours.insert(hour, count);
+            each(hour, count);
             true
         })?;
-        hours.retain(|_, count| *count > 0);
-        Ok(hours)
+        // Both edges may lie in the same hour.
+        if last >= max(whole_from, whole_to) {
+            self.within(whose, last, from, to, &mut each)?;
+        }
+        Ok(())
     }
 
     /// Goes through whole hours that have events, ascending, as long as `each` wants more.
@@ -218,11 +218,21 @@ impl Look<'_> {
         Ok((0..HOURS).map(move |hour| (first + hour as i64, counts[hour])))
     }
 
-    /// Events of an hour that lie in `[from, to)`.
-    fn within(&self, whose: Whose, hour: i64, from: i64, to: i64) -> Result<u64, UsageError> {
+    /// An hour, if it has events in `[from, to)`, and how many.
+    fn within(
+        &self,
+        whose: Whose,
+        hour: i64,
+        from: i64,
+        to: i64,
+        mut each: impl FnMut(i64, u64),
+    ) -> Result<(), UsageError> {
         let mut count = 0;
         self.moments(whose, hour, |nanos| count += u64::from(nanos >= from && nanos < to))?;
-        Ok(count)
+        if count > 0 {
+            each(hour, count);
+        }
+        Ok(())
     }
 
     /// Shows all events of an hour, as nanoseconds since 1970, in no order.

@@ -1,5 +1,8 @@
 //! The answer: counts in buckets.
 
+use std::iter::Peekable;
+use std::vec;
+
 use super::question::WindowSize;
 use crate::log::Lsn;
 use crate::time::Timestamp;
@@ -49,22 +52,40 @@ pub struct Bucket {
 impl Totals {
     /// All buckets that the interval touches, ascending and without gaps. They are made as they are
     /// asked for: an interval of centuries has millions.
-    pub fn buckets(&self) -> impl Iterator<Item = Bucket> + Send + 'static {
-        let mut counts = self.counts.clone().into_iter().peekable();
+    pub fn buckets(&self) -> Buckets {
         let (from, to) = match (self.starting_at, self.ending_before) {
             (Some(from), Some(to)) if from < to => (from, to),
             // Nothing to walk.
             _ => (Timestamp::MAX, Timestamp::MAX),
         };
-        let window = self.window;
-        let mut next = (from < to).then(|| bucket_start(from, window, from));
-        std::iter::from_fn(move || {
-            let start = next?;
-            let end = end_of(start, window, to);
-            next = (end < to).then_some(end);
-            let count = counts.next_if(|count| count.start == start).map_or(0, |count| count.count);
-            Some(Bucket { start, end, count })
-        })
+        Buckets {
+            counts: self.counts.clone().into_iter().peekable(),
+            window: self.window,
+            next: (from < to).then(|| bucket_start(from, self.window, from)),
+            to,
+        }
+    }
+}
+
+/// The buckets of an answer that are still to come.
+#[derive(Debug)]
+pub struct Buckets {
+    counts: Peekable<vec::IntoIter<Count>>,
+    window: WindowSize,
+    /// Where the next one begins.
+    next: Option<Timestamp>,
+    to: Timestamp,
+}
+
+impl Iterator for Buckets {
+    type Item = Bucket;
+
+    fn next(&mut self) -> Option<Bucket> {
+        let start = self.next?;
+        let end = end_of(start, self.window, self.to);
+        self.next = (end < self.to).then_some(end);
+        let count = self.counts.next_if(|count| count.start == start);
+        Some(Bucket { start, end, count: count.map_or(0, |count| count.count) })
     }
 }
 
