@@ -4,11 +4,12 @@
 //! the rest. `hyper` reads while it writes, so that such an answer isn't lost to a broken pipe.
 
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -16,13 +17,17 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::outgoing::{Left, Outgoing};
 use super::place::Place;
 use super::trust;
 
 /// How long connecting may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// How long a request may take, its answer included. The daemon bounds every wait of its own far below.
-const ANSWER_MAX: Duration = Duration::from_mins(5);
+/// How long nothing of a request may leave, and then how long its answer may take. The daemon bounds every
+/// wait of its own far below.
+const STALL_MAX: Duration = Duration::from_mins(5);
+/// A body's pieces up to this length are written before the next one is asked for.
+const BUFFER_BYTES: usize = 256 << 10;
 /// The longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
@@ -33,8 +38,8 @@ pub struct Client {
     headers: HeaderMap,
     /// What TLS is spoken with, where it is.
     tls: Option<TlsConnector>,
-    open: Option<SendRequest<Full<Bytes>>>,
-    /// How long a request may take.
+    open: Option<SendRequest<Outgoing>>,
+    /// How long nothing of a request may leave, and then how long its answer may take.
     patience: Duration,
 }
 
@@ -81,6 +86,9 @@ pub enum Unanswered {
         /// What is known of the reason.
         reason: String,
     },
+    /// What was to be sent can't be read any more. Then the request has not arrived.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
 impl Client {
@@ -95,7 +103,7 @@ impl Client {
         let agent = HeaderValue::from_static(concat!("windrow/", env!("CARGO_PKG_VERSION")));
         headers.insert(header::USER_AGENT, agent);
         headers.extend(token.map(|token| (header::AUTHORIZATION, token)));
-        Self { place, headers, tls, open: None, patience: ANSWER_MAX }
+        Self { place, headers, tls, open: None, patience: STALL_MAX }
     }
 
     /// Another client of the same daemon, with a connection of its own.
@@ -127,7 +135,7 @@ impl Client {
 
     /// Asks for `path`.
     pub async fn get(&mut self, path: &str) -> Result<Answer, Unanswered> {
-        self.send(Method::GET, path, &HeaderMap::new(), Bytes::new()).await
+        self.send(Method::GET, path, &HeaderMap::new(), Bytes::new().into()).await
     }
 
     /// Posts `body` to `path`.
@@ -135,9 +143,9 @@ impl Client {
         &mut self,
         path: &str,
         headers: &HeaderMap,
-        body: Bytes,
+        body: impl Into<Outgoing>,
     ) -> Result<Answer, Unanswered> {
-        self.send(Method::POST, path, headers, body).await
+        self.send(Method::POST, path, headers, body.into()).await
     }
 
     async fn send(
@@ -145,34 +153,39 @@ impl Client {
         method: Method,
         path: &str,
         headers: &HeaderMap,
-        body: Bytes,
+        body: Outgoing,
     ) -> Result<Answer, Unanswered> {
         let mut connection = self.connection().await?;
-        let mut request = Request::new(Full::new(body));
+        let left = body.left();
+        let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = format!("{}{path}", self.place.prefix())
             .parse()
             .map_err(|error| self.broken(format!("`{path}` is no path: {error}")))?;
         request.headers_mut().extend(self.headers.clone());
         request.headers_mut().extend(headers.clone());
-        let exchange = async {
-            let response = connection.send_request(request).await.map_err(|error| told(&error))?;
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| error.to_string())?.to_bytes();
-            let retry_after = retry_after(&head.headers);
-            Ok(Answer { status: head.status, retry_after, body })
-        };
-        let answer = match tokio::time::timeout(self.patience, exchange).await {
-            Ok(answer) => answer.map_err(|reason| self.broken(reason))?,
-            Err(_) => return Err(self.silent(self.patience)),
-        };
+        let exchange = self.exchange(&mut connection, request);
+        let answer = while_it_moves(&left, self.patience, exchange).await;
+        let answer = answer.unwrap_or_else(|| Err(self.silent(self.patience)))?;
         self.open = Some(connection);
         Ok(answer)
     }
 
+    async fn exchange(
+        &self,
+        connection: &mut SendRequest<Outgoing>,
+        request: Request<Outgoing>,
+    ) -> Result<Answer, Unanswered> {
+        let response = connection.send_request(request).await.map_err(|e| self.failed(&e))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| self.broken(error.to_string()))?.to_bytes();
+        let retry_after = retry_after(&head.headers);
+        Ok(Answer { status: head.status, retry_after, body })
+    }
+
     /// The open connection, if it still is, or a new one.
-    async fn connection(&mut self) -> Result<SendRequest<Full<Bytes>>, Unanswered> {
+    async fn connection(&mut self) -> Result<SendRequest<Outgoing>, Unanswered> {
         if let Some(mut open) = self.open.take()
             && open.ready().await.is_ok()
         {
@@ -184,7 +197,7 @@ impl Client {
         }
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Unanswered> {
+    async fn connect(&self) -> Result<SendRequest<Outgoing>, Unanswered> {
         let connected = match &self.place {
             Place::Tcp { host, port, .. } => {
                 let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -224,16 +237,41 @@ impl Client {
         Unanswered::Unreachable { place: self.place.clone(), reason }
     }
 
+    fn failed(&self, error: &hyper::Error) -> Unanswered {
+        match std::error::Error::source(error) {
+            Some(unreadable) if error.is_user() => Unanswered::Unreadable(unreadable.to_string()),
+            _ => self.broken(told(error)),
+        }
+    }
+
     fn broken(&self, reason: String) -> Unanswered {
         Unanswered::Broken { place: self.place.clone(), reason }
     }
 }
 
-async fn handshake<S>(socket: S) -> hyper::Result<SendRequest<Full<Bytes>>>
+/// Waits for an exchange as long as its body leaves, and `patience` longer.
+async fn while_it_moves<T>(
+    left: &Left,
+    patience: Duration,
+    exchange: impl Future<Output = T>,
+) -> Option<T> {
+    let mut exchange = pin!(exchange);
+    loop {
+        let before = left.bytes();
+        match tokio::time::timeout(patience, &mut exchange).await {
+            Ok(ended) => return Some(ended),
+            Err(_) if left.bytes() > before => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+async fn handshake<S>(socket: S) -> hyper::Result<SendRequest<Outgoing>>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let (requests, connection) = http1::handshake(TokioIo::new(socket)).await?;
+    let (requests, connection) =
+        http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(socket)).await?;
     // Whoever waits for an answer is told of its errors.
     tokio::spawn(async move { drop(connection.await) });
     Ok(requests)

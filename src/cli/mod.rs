@@ -14,6 +14,7 @@ mod flags;
 mod health;
 mod import;
 mod logging;
+mod outgoing;
 mod place;
 mod problem;
 mod program;

@@ -54,6 +54,11 @@ impl Progress {
         }
     }
 
+    /// So many bytes less. Shown with the next advance.
+    pub fn retreat(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     /// Prints a line on standard error, above the bar if that is there.
     pub fn say(&self, line: &str) {
         // Where standard error is closed there is nobody to tell.

@@ -336,6 +336,99 @@ fn a_line_that_only_the_daemon_finds_bad_is_left_out_too() {
     assert_eq!((output.status.code(), server.requests().len()), (Some(1), 1));
 }
 
+/// A file of records that is too long to be held in memory: more than 4 MiB.
+fn long_file(dir: &Path, with_header: bool) -> (std::path::PathBuf, String) {
+    let records: String = (0..90_000).map(|number| record(number, with_header)).collect();
+    let lines = if with_header { format!("{HEADER}{records}") } else { records };
+    assert!(lines.len() > 4 << 20);
+    let file = dir.join("long.csv");
+    fs::write(&file, &lines).unwrap();
+    (file, lines)
+}
+
+#[test]
+fn a_long_chunk_is_read_again_for_each_try() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, lines) = long_file(dir.path(), true);
+    let server = Scripted::start(vec![
+        Reply::HangUp,
+        Reply::status(503).retry_after(0),
+        Reply::accepted(90_000),
+    ]);
+    let output = succeeds(&mut import(&server.url(), &[&file]));
+    assert_eq!(accepted(&output), 90_000);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 3);
+    for request in &requests {
+        assert_eq!(request.header("idempotency-key"), requests[0].header("idempotency-key"));
+        assert!(request.body == lines.as_bytes());
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_sent_is_told_and_nothing_of_it_taken() {
+    for change in [|_: &str| String::new(), |lines: &str| lines.replace("login", "logon")] {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, lines) = long_file(dir.path(), false);
+        let server = Scripted::start(vec![Reply::status(503).retry_after(1); 9]);
+        let child = import(&server.url(), &[&file])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let end = Instant::now() + PATIENCE;
+        while server.requests().is_empty() {
+            assert!(Instant::now() < end);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        fs::write(&file, change(&lines)).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let told = text(&output.stderr);
+        assert!(told.contains("long.csv was changed while it was imported"), "{told}");
+        assert_eq!(server.requests().len(), 1, "a second one came to its end");
+    }
+}
+
+#[test]
+fn a_chunk_that_is_too_long_for_the_daemon_comes_in_shorter_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, lines) = long_file(dir.path(), true);
+    let server =
+        Scripted::start(vec![Reply::status(413), Reply::accepted(70_000), Reply::accepted(20_000)]);
+    assert_eq!(accepted(&succeeds(&mut import(&server.url(), &[&file]))), 90_000);
+    let mut together = HEADER.to_owned();
+    for request in &server.requests()[1..] {
+        assert!(request.body.len() <= 4 << 20);
+        together += text(&request.body).strip_prefix(HEADER).unwrap();
+    }
+    assert!(together == lines);
+}
+
+#[test]
+fn a_bad_line_in_a_long_chunk_costs_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(&dir.path().join("data"));
+    let (file, lines) = long_file(dir.path(), true);
+    let mut lines: Vec<_> = lines.lines().collect();
+    for bad in [7, 50_000, 85_000] {
+        lines[bad - 1] = "t1,noon,c,login,";
+    }
+    fs::write(&file, lines.join("\n")).unwrap();
+    for _ in 0..2 {
+        let output = succeeds(&mut import(&url(&daemon), &[&file]));
+        assert_eq!(accepted(&output), 89_997);
+        assert_eq!(total(&daemon), 89_997);
+        let errors = text(&output.stderr);
+        for (told, bad) in errors.lines().zip([7, 50_000, 85_000]) {
+            assert!(told.contains(&format!("long.csv, line {bad}: ")), "{told}");
+        }
+        assert_eq!(errors.lines().count(), 3, "{errors}");
+        // The long one, three shorter ones, and those of them that had a bad line once more.
+        assert!(text(&output.stdout).contains(", of which repeats: 0"));
+    }
+}
+
 #[test]
 fn a_token_goes_with_every_request() {
     let dir = tempfile::tempdir().unwrap();

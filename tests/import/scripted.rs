@@ -111,7 +111,9 @@ fn serve(mut stream: &TcpStream, state: &Mutex<State>) -> bool {
     let mut request = Request { headers, body: Vec::new() };
     let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
     request.body.resize(length, 0);
-    reader.read_exact(&mut request.body).unwrap();
+    if reader.read_exact(&mut request.body).is_err() {
+        return false;
+    }
     let reply = if lines[0].starts_with("GET") {
         Reply::Answer(200, String::new(), STREAMS.to_owned())
     } else {

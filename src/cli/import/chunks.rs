@@ -1,4 +1,5 @@
-//! A file cut into chunks of whole lines, each of them a request.
+//! What comes from a pipe or out of a compressed file, cut into chunks of whole lines that are held in
+//! memory.
 //!
 //! Where the cuts are depends on the file's bytes and the chunk's length alone, not on how reading
 //! went: a second run makes the same requests. A CSV file's header stands in front of each chunk.
@@ -8,45 +9,21 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr_iter, memrchr};
 
+use super::LINE_BYTES_MAX;
+use super::beginning::Beginning;
+use super::chunk::Chunk;
 use super::format::Format;
 use super::input::Input;
 use super::target::Target;
 
-/// A line that is longer is none: the daemon takes lines of up to 1 MiB, unless it is told otherwise.
-const LINE_BYTES_MAX: usize = 64 << 20;
-/// UTF-8's byte-order mark, which some programs put in front of a file.
-const MARK: &[u8] = "\u{feff}".as_bytes();
-
-/// Some lines of a file.
-#[derive(Clone, Debug)]
-pub struct Chunk {
-    /// The file, as a person calls it.
-    pub file: Arc<str>,
-    /// What the lines are.
-    pub format: Format,
-    /// The lines, whole ones, behind the header where there is one.
-    pub body: Bytes,
-    /// The number in the file of the first line behind the header, from 1.
-    pub first_line: u64,
-    /// How much of the file was read for it, compressed as that is.
-    pub read_bytes: u64,
-}
-
-impl Chunk {
-    /// The number in the file of a line of the body; both count from 1.
-    pub fn line_in_file(&self, line_in_body: u64) -> u64 {
-        (self.first_line + line_in_body).saturating_sub(1 + self.format.head_lines())
-    }
-}
-
-/// The chunks of a file.
+/// The chunks of what can be read only once.
 pub struct Chunks {
     input: Input,
     format: Format,
     /// The header with its line end; empty where there is none.
-    head: Vec<u8>,
+    head: Bytes,
     /// The header, and what is read and not cut yet.
     buffer: Vec<u8>,
     chunk_bytes: usize,
@@ -60,27 +37,17 @@ impl Chunks {
         let mut chunks = Self {
             input,
             format: Format::Ndjson,
-            head: Vec::new(),
+            head: Bytes::new(),
             buffer: Vec::new(),
             chunk_bytes,
             first_line: 1,
             ended: false,
         };
         chunks.fill(chunk_bytes)?;
-        if chunks.buffer.starts_with(MARK) {
-            chunks.buffer.drain(..MARK.len());
-        }
-        let begin = chunks.first_text();
-        let line = line_at(&chunks.buffer, begin);
-        chunks.format = Format::of(line, target)
-            .with_context(|| format!("{} can't be imported", chunks.input.name))?;
-        if chunks.format.head_lines() > 0 {
-            chunks.first_line += memchr_iter(b'\n', &chunks.buffer[..begin]).count() as u64 + 1;
-            chunks.head = line.to_vec();
-            chunks.head.push(b'\n');
-            let line_end = (begin + chunks.head.len()).min(chunks.buffer.len());
-            chunks.buffer.splice(..line_end, chunks.head.iter().copied());
-        }
+        let Beginning { format, head, bytes, first_line } =
+            Beginning::of(&chunks.buffer, &chunks.input.name, target)?;
+        chunks.buffer.splice(..bytes, head.iter().copied());
+        (chunks.format, chunks.head, chunks.first_line) = (format, head, first_line);
         Ok(chunks)
     }
 
@@ -142,19 +109,6 @@ impl Chunks {
         self.ended = read < missing;
         Ok(())
     }
-
-    /// Where the first line begins that isn't blank, or the end of what is there.
-    fn first_text(&self) -> usize {
-        let text = self.buffer.iter().position(|byte| !byte.is_ascii_whitespace());
-        let text = text.unwrap_or(self.buffer.len());
-        memrchr(b'\n', &self.buffer[..text]).map_or(0, |end| end + 1)
-    }
-}
-
-/// The line that begins at `at`, without its end.
-fn line_at(bytes: &[u8], at: usize) -> &[u8] {
-    let rest = &bytes[at..];
-    &rest[..memchr(b'\n', rest).unwrap_or(rest.len())]
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! A chunk's way into the daemon: tried until it is taken, or there is no hope.
 //!
 //! A request is all or nothing, so that a chunk with bad lines comes back. They are told, made blank,
-//! and the rest is sent again: a blank line is skipped, and the others keep their numbers.
+//! and the rest is sent again: a blank line is skipped, and the others keep their numbers. A chunk that
+//! isn't held in memory is cut into shorter ones for that, which are: those without bad lines then go in
+//! as they are.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,14 +13,19 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
-use xxhash_rust::xxh3::Xxh3;
 
-use super::chunks::Chunk;
+use super::chunk::{AnyChunk, Chunk};
+use super::digest::Digest;
+use super::file_chunks::FileChunks;
+use super::file_range::FileRange;
+use super::format::Format;
 use super::judge::Judge;
 use super::pace::Pace;
 use super::report::Report;
+use super::sending::{Moving, Sending};
 use super::target::Target;
 use crate::cli::client::{Answer, Client, Unanswered};
+use crate::cli::outgoing::Outgoing;
 use crate::cli::problem::Problem;
 
 /// What the key of a request is called.
@@ -36,13 +43,20 @@ pub struct Delivery {
     pub report: Arc<Report>,
 }
 
-/// What a request's answer comes to.
+/// What a try comes to.
 enum Outcome {
+    Final(Verdict),
+    /// To be sent again, after what the daemon said about that.
+    Again(Option<Duration>, String),
+}
+
+/// What a request comes to.
+enum Verdict {
     Taken(Accepted),
     /// A line is bad: its number in the body, and why.
     BadLine(u64, String),
-    /// To be sent again, after what the daemon said about that.
-    Again(Option<Duration>, String),
+    /// It is longer than the daemon takes.
+    TooLong(String),
     Refused(String),
 }
 
@@ -56,19 +70,67 @@ struct Accepted {
 
 impl Delivery {
     /// Brings a chunk in, apart from its bad lines.
-    pub async fn deliver(&mut self, mut chunk: Chunk) -> anyhow::Result<()> {
+    pub async fn deliver(&mut self, chunk: AnyChunk) -> anyhow::Result<()> {
+        match chunk {
+            AnyChunk::Held(chunk) => self.deliver_held(chunk).await,
+            AnyChunk::InFile(chunk) => self.deliver_from_file(chunk).await,
+        }
+    }
+
+    async fn deliver_held(&mut self, mut chunk: Chunk) -> anyhow::Result<()> {
+        loop {
+            let mut digest = Digest::begin(&self.target.stream, &chunk.file, chunk.first_line);
+            digest.update(&chunk.body);
+            let headers = headers(chunk.format, digest.value())?;
+            let verdict = self.post(&headers, || Sending::Held(chunk.body.clone())).await?;
+            match verdict {
+                Verdict::Taken(taken) => {
+                    self.taken(taken, chunk.read_bytes);
+                    return Ok(());
+                }
+                Verdict::BadLine(line, reason) => self.leave_out(&mut chunk, line, reason)?,
+                Verdict::TooLong(why) | Verdict::Refused(why) => {
+                    bail!("the daemon refuses {}: {why}", chunk.file)
+                }
+            }
+        }
+    }
+
+    async fn deliver_from_file(&mut self, chunk: Chunk<Arc<FileRange>>) -> anyhow::Result<()> {
+        let headers = headers(chunk.format, chunk.body.digest())?;
+        let moving = Moving::new(&self.report);
+        let body = || {
+            moving.back();
+            Sending::in_file(&chunk.body, &moving)
+        };
+        let verdict = self.post(&headers, body).await?;
+        moving.back();
+        match verdict {
+            Verdict::Taken(taken) => self.taken(taken, chunk.read_bytes),
+            Verdict::BadLine(..) | Verdict::TooLong(_) => {
+                let mut pieces = FileChunks::within(&chunk, &self.target.stream);
+                while let Some(piece) = pieces.next_held()? {
+                    self.deliver_held(piece).await?;
+                }
+            }
+            Verdict::Refused(why) => bail!("the daemon refuses {}: {why}", chunk.file),
+        }
+        Ok(())
+    }
+
+    /// Sends a request until there is a verdict.
+    async fn post(
+        &mut self,
+        headers: &HeaderMap,
+        body: impl Fn() -> Sending,
+    ) -> anyhow::Result<Verdict> {
         let path = self.target.path();
         let mut pace = Pace::new(self.patience);
         loop {
-            let headers = self.headers(&chunk)?;
             self.report.sends();
-            let answer = self.client.post(&path, &headers, chunk.body.clone()).await;
+            let answer = self.client.post(&path, headers, Outgoing::new(body())).await;
             match Outcome::of(answer)? {
-                Outcome::Taken(Accepted { accepted, rejected }) => {
-                    self.report.delivered(accepted, rejected, chunk.read_bytes);
-                    return Ok(());
-                }
-                Outcome::BadLine(line, reason) => self.leave_out(&mut chunk, line, reason)?,
+                Outcome::Final(verdict) => return Ok(verdict),
                 Outcome::Again(told, why) => {
                     let Some(wait) = pace.wait(told) else {
                         bail!("{why}; given up after {:?}", self.patience);
@@ -76,27 +138,12 @@ impl Delivery {
                     self.report.waits(&why, wait);
                     tokio::time::sleep(wait).await;
                 }
-                Outcome::Refused(why) => bail!("the daemon refuses {}: {why}", chunk.file),
             }
         }
     }
 
-    /// The key is a function of what is sent and where it stands: a repeat has the same, and lines that
-    /// stand twice in a file are two. XXH3 (Y. Collet) of 128 bits, since nobody gains by making two chunks
-    /// alike.
-    fn headers(&self, chunk: &Chunk) -> anyhow::Result<HeaderMap> {
-        let mut digest = Xxh3::new();
-        digest.update(self.target.stream.as_bytes());
-        digest.update(&[0]);
-        digest.update(chunk.file.as_bytes());
-        digest.update(&[0]);
-        digest.update(&chunk.first_line.to_le_bytes());
-        digest.update(&chunk.body);
-        let key = format!("import-{:032x}", digest.digest128());
-        Ok(HeaderMap::from_iter([
-            (header::CONTENT_TYPE, HeaderValue::from_static(chunk.format.media())),
-            (IDEMPOTENCY_KEY, HeaderValue::try_from(key)?),
-        ]))
+    fn taken(&self, Accepted { accepted, rejected }: Accepted, read_bytes: u64) {
+        self.report.delivered(accepted, rejected, read_bytes);
     }
 
     /// Makes the bad line blank, and all others that are known to be bad too: each costs a request
@@ -123,25 +170,38 @@ impl Outcome {
     fn of(answer: Result<Answer, Unanswered>) -> anyhow::Result<Self> {
         let Answer { status, retry_after, body } = match answer {
             Ok(answer) => answer,
+            // Another try would fail in the same way.
+            Err(unreadable @ Unanswered::Unreadable(_)) => return Err(unreadable.into()),
             Err(unanswered) => return Ok(Self::Again(None, unanswered.to_string())),
         };
         if status.is_success() {
             let accepted = serde_json::from_slice(&body);
-            return Ok(Self::Taken(accepted.context("the daemon's answer can't be read")?));
+            let accepted = accepted.context("the daemon's answer can't be read")?;
+            return Ok(Self::Final(Verdict::Taken(accepted)));
         }
         let problem = Problem::of(&body);
         if let Some((line, reason)) = problem.as_ref().and_then(Problem::of_line) {
-            return Ok(Self::BadLine(line, reason.to_owned()));
+            return Ok(Self::Final(Verdict::BadLine(line, reason.to_owned())));
         }
         let told = Problem::told(status, &body);
         let in_a_while =
             matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         Ok(if in_a_while || retry_after.is_some() {
             Self::Again(retry_after, format!("the daemon answers {told}"))
+        } else if status == StatusCode::PAYLOAD_TOO_LARGE {
+            Self::Final(Verdict::TooLong(told))
         } else {
-            Self::Refused(told)
+            Self::Final(Verdict::Refused(told))
         })
     }
+}
+
+/// What a request says about itself. Its key is made of what it holds: a repeat has the same.
+fn headers(format: Format, digest: u128) -> anyhow::Result<HeaderMap> {
+    Ok(HeaderMap::from_iter([
+        (header::CONTENT_TYPE, HeaderValue::from_static(format.media())),
+        (IDEMPOTENCY_KEY, HeaderValue::try_from(format!("import-{digest:032x}"))?),
+    ]))
 }
 
 /// The body with these lines blank, and how many of them weren't blank before.

@@ -1,7 +1,8 @@
-//! A file's bytes: plain, gzip or zstd, told by how they begin, not by the name.
+//! What a file is: plain, gzip or zstd, told by how it begins, not by the name.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +10,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context as _, bail};
 use flate2::read::MultiGzDecoder;
 
+use super::file_range::PlainFile;
 use crate::cli::exit::WrongUsage;
 use crate::totals::Compression;
 
 /// Standard input, as it is named on the command line.
 const STDIN: &str = "-";
 
-/// A file to import, open and decompressed.
+/// A file to import, open.
+pub enum Source {
+    /// To be read at any place, as often as need be. A file that grows is read up to the length that it
+    /// has now, and to the end of the line there.
+    Plain(PlainFile),
+    /// To be read once, from the beginning to the end.
+    Read(Input),
+}
+
+/// Bytes that come one behind the other, decompressed.
 pub struct Input {
     /// As a person calls it.
     pub name: Arc<str>,
@@ -23,20 +34,31 @@ pub struct Input {
     read_bytes: Arc<AtomicU64>,
 }
 
-impl Input {
-    /// Opens a file, or standard input for `-`. A file that grows is read up to the length that it has
-    /// now, and to the end of the line there.
+impl Source {
+    /// Opens a file, or standard input for `-`.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
+        if path.as_os_str() == STDIN {
+            return Ok(Self::Read(Input::decompressed("standard input", io::stdin())?));
+        }
         let size = size_of(path)?;
-        let (name, file): (_, Box<dyn Read + Send>) = if path.as_os_str() == STDIN {
-            ("standard input".to_owned(), Box::new(io::stdin()))
-        } else {
-            let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-            (path.display().to_string(), Box::new(file))
-        };
+        let name = path.display().to_string();
+        let file = File::open(path).with_context(|| format!("opening {name}"))?;
+        if let Some(bytes) = size {
+            let mut magic = [0; Compression::MAGIC_BYTES];
+            let length = file.read_at(&mut magic, 0).with_context(|| format!("reading {name}"))?;
+            if Compression::of(&magic[..length]).is_none() {
+                return Ok(Self::Plain(PlainFile { name: name.into(), file: file.into(), bytes }));
+            }
+        }
+        Ok(Self::Read(Input::decompressed(&name, file)?))
+    }
+}
+
+impl Input {
+    fn decompressed(name: &str, bytes: impl Read + Send + 'static) -> anyhow::Result<Self> {
         let read_bytes = Arc::new(AtomicU64::new(0));
-        let counted = Counted { bytes: file, read_bytes: Arc::clone(&read_bytes) };
-        let bytes = lines(counted, size).with_context(|| format!("reading {name}"))?;
+        let counted = Counted { bytes, read_bytes: Arc::clone(&read_bytes) };
+        let bytes = lines(counted).with_context(|| format!("reading {name}"))?;
         Ok(Self { name: name.into(), bytes, read_bytes })
     }
 
@@ -76,53 +98,26 @@ pub fn size_of(path: &Path) -> anyhow::Result<Option<u64>> {
     }
 }
 
-/// The text of a file of this size.
-fn lines(mut file: Counted, size: Option<u64>) -> io::Result<Box<dyn Read + Send>> {
+/// The text of a file.
+fn lines(mut file: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut magic = Vec::with_capacity(Compression::MAGIC_BYTES);
     file.by_ref().take(Compression::MAGIC_BYTES as u64).read_to_end(&mut magic)?;
     let compression = Compression::of(&magic);
     let file = Cursor::new(magic).chain(file);
-    Ok(match (compression, size) {
-        (Some(Compression::Gzip), _) => Box::new(MultiGzDecoder::new(file)),
-        (Some(Compression::Zstd), _) => Box::new(zstd::stream::read::Decoder::new(file)?),
-        (None, Some(size)) => Box::new(WholeLines { bytes: file, left: size, ended: size == 0 }),
-        (None, None) => Box::new(file),
+    Ok(match compression {
+        Some(Compression::Gzip) => Box::new(MultiGzDecoder::new(file)),
+        Some(Compression::Zstd) => Box::new(zstd::stream::read::Decoder::new(file)?),
+        None => Box::new(file),
     })
 }
 
-/// Bytes up to a length, and on to the end of the line there: half a line may well look like a whole
-/// one.
-struct WholeLines<R> {
-    bytes: R,
-    left: u64,
-    ended: bool,
-}
-
-impl<R: Read> Read for WholeLines<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.ended {
-            return Ok(0);
-        }
-        let wanted = match usize::try_from(self.left) {
-            // To the line's end, byte by byte: there are few.
-            Ok(0) => out.len().min(1),
-            Ok(left) => out.len().min(left),
-            Err(_) => out.len(),
-        };
-        let count = self.bytes.read(&mut out[..wanted])?;
-        self.left = self.left.saturating_sub(count as u64);
-        self.ended = self.left == 0 && out[..count].last().is_none_or(|last| *last == b'\n');
-        Ok(count)
-    }
-}
-
 /// Counts what is read.
-struct Counted {
-    bytes: Box<dyn Read + Send>,
+struct Counted<R> {
+    bytes: R,
     read_bytes: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let count = self.bytes.read(out)?;
         self.read_bytes.fetch_add(count as u64, Ordering::Relaxed);
@@ -137,9 +132,7 @@ mod tests {
     use super::*;
 
     fn text_of(bytes: &[u8]) -> String {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), bytes).unwrap();
-        let mut input = Input::open(file.path()).unwrap();
+        let mut input = Input::decompressed("file", Cursor::new(bytes.to_vec())).unwrap();
         let mut text = String::new();
         input.read_to_string(&mut text).unwrap();
         assert_eq!(input.newly_read(), bytes.len() as u64);
@@ -169,18 +162,6 @@ mod tests {
         // As parallel compressors begin (RFC 8878, section 3.1.2).
         let skippable = b"\x50\x2a\x4d\x18\x04\0\0\0skip";
         assert_eq!(text_of(&[&skippable[..], &zstd(b"a\n")].concat()), "a\n");
-    }
-
-    #[test]
-    fn a_file_that_grows_is_read_to_the_end_of_the_line_that_was_being_written() {
-        for (size, read) in
-            [(1, "a\n"), (2, "a\n"), (3, "a\nbc\n"), (5, "a\nbc\n"), (99, "a\nbc\nd")]
-        {
-            let mut text = String::new();
-            let mut lines = WholeLines { bytes: &b"a\nbc\nd"[..], left: size, ended: false };
-            lines.read_to_string(&mut text).unwrap();
-            assert_eq!(text, read, "{size}");
-        }
     }
 
     #[test]

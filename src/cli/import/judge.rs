@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::chunks::Chunk;
+use super::chunk::Chunk;
 use super::format::Format;
 use super::target::Target;
 use crate::stream::csv::{self, Header, ToNdjson};

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!           a thread of its own                    one task for each connection
-//!  file ─▶ Input ──────▶ Chunks ──────────▶ queue ─▶ Delivery ─▶ POST /v1/streams/STREAM
+//!  file ─▶ Source ─▶ FileChunks, Chunks ──▶ queue ─▶ Delivery ─▶ POST /v1/streams/STREAM
 //!          plain, gzip,   whole lines, each          waits as told, tries again,
 //!          zstd           with the header            leaves bad lines out
 //! ```
@@ -14,16 +14,25 @@
 //!     holds and where in the file that stands: whenever an import ends, by whatever cause, the same command
 //!     goes on with it and adds nothing twice, as long as the daemon keeps the keys (`idempotency.keep`).
 //! M3. A line that the daemon refuses costs no other line, and is named or counted.
-//! M4. Memory doesn't grow with the file: [`CONNECTIONS`] chunks are under way and one waits.
+//! M4. Memory doesn't grow with the file: [`CONNECTIONS`] chunks are under way and one waits. Those of a
+//!     plain file stay in it while they are, if they are long.
+//! M5. A file that changes while it is sent is never taken for what it was: the request ends unfinished,
+//!     and the import says so.
 
+mod beginning;
+mod chunk;
 mod chunks;
 mod delivery;
+mod digest;
 mod feed;
+mod file_chunks;
+mod file_range;
 mod format;
 mod input;
 mod judge;
 mod pace;
 mod report;
+mod sending;
 mod target;
 
 use std::io::Write;
@@ -36,7 +45,7 @@ use clap::Args;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use self::chunks::Chunk;
+use self::chunk::AnyChunk;
 use self::delivery::Delivery;
 use self::feed::Feed;
 use self::input::size_of;
@@ -50,8 +59,30 @@ use crate::config::{FromText, Size, Sources};
 const CONNECTIONS: usize = 3;
 /// Shorter chunks would be more head than body.
 const CHUNK_BYTES_MIN: u64 = 4 << 10;
-/// Longer ones would be memory for nothing.
+/// Longer ones would be memory for nothing, or too much to be sent once more.
 const CHUNK_BYTES_MAX: u64 = 256 << 20;
+/// A line that is longer is none: the daemon takes lines of up to 1 MiB, unless it is told otherwise.
+const LINE_BYTES_MAX: usize = 64 << 20;
+
+/// How long chunks are.
+#[derive(Clone, Copy, Debug)]
+struct ChunkBytes {
+    /// Where they needn't be in memory. The daemon counts the events of a request once it has all of
+    /// them: with few long requests it counts less while it still takes, and takes faster.
+    in_file: u64,
+    /// Where they are.
+    held: u64,
+}
+
+impl ChunkBytes {
+    /// What was asked for, if something was.
+    fn of(asked: Option<Size>) -> Self {
+        match asked {
+            Some(Size(bytes)) => Self { in_file: bytes, held: bytes },
+            None => Self { in_file: 256 << 20, held: 32 << 20 },
+        }
+    }
+}
 
 /// Arguments of `windrow import`.
 #[derive(Args, Debug)]
@@ -74,9 +105,10 @@ pub struct Arguments {
     /// Fail if a line was left out
     #[arg(long)]
     strict: bool,
-    /// Bytes in one request
-    #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = chunk)]
-    chunk: Size,
+    /// Bytes in one request: all or nothing, and sent again whole if it is cut off [default: 256MiB of a
+    /// plain file; 32MiB of standard input and compressed files, which are held in memory]
+    #[arg(long, value_name = "SIZE", value_parser = chunk)]
+    chunk: Option<Size>,
     /// How long one request is tried before the import gives up
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     patience: Duration,
@@ -105,7 +137,8 @@ async fn import(
     let target = Arc::new(target);
     // Rows of a stream that doesn't know them again may also depend on their order.
     let connections = if target.knows_repeats { CONNECTIONS } else { 1 };
-    let (feed, chunks) = Feed::start(arguments.files, Arc::clone(&target), arguments.chunk)?;
+    let (feed, chunks) =
+        Feed::start(arguments.files, Arc::clone(&target), ChunkBytes::of(arguments.chunk))?;
     let chunks = Arc::new(Mutex::new(chunks));
     let mut under_way = JoinSet::new();
     for _ in 0..connections {
@@ -140,7 +173,7 @@ async fn import(
 /// Delivers chunks until there are no more.
 async fn deliver_all(
     mut delivery: Delivery,
-    chunks: Arc<Mutex<mpsc::Receiver<Chunk>>>,
+    chunks: Arc<Mutex<mpsc::Receiver<AnyChunk>>>,
 ) -> anyhow::Result<()> {
     loop {
         let next = chunks.lock().await.recv().await;

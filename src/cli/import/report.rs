@@ -50,6 +50,16 @@ impl Report {
         self.note(|counts| counts.requests += 1);
     }
 
+    /// So many bytes of files have left, in a request that isn't answered yet.
+    pub fn moved(&self, bytes: u64) {
+        self.progress.advance(bytes, 0);
+    }
+
+    /// It is answered or broken: now only what is delivered counts.
+    pub fn moved_back(&self, bytes: u64) {
+        self.progress.retreat(bytes);
+    }
+
     /// A chunk is through.
     pub fn delivered(&self, accepted: u64, rejected: u64, read_bytes: u64) {
         self.note(|counts| {
