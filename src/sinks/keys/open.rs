@@ -202,10 +202,7 @@ impl StreamKeys {
             let position = Position { restart: segment.first_batch(), ..at };
             Ok(Some(Oldest { previous_end: header.previous_end, position }))
         };
-        oldest().map_err(|error| SinkError::Damaged {
-            path: log.path().to_owned(),
-            reason: error.to_string(),
-        })
+        oldest().map_err(|error| SinkError::of_log(log.path(), &error))
     }
 }
 
