@@ -31,12 +31,13 @@ pub(super) struct Handed {
     pub arrival: Option<Timestamp>,
     /// Nothing more was durable.
     pub at_end: bool,
-    pub read_to: Lsn,
+    /// The frame of the newest events.
+    pub frame: Lsn,
 }
 
 impl Handed {
-    /// A pass begins now, with the log read up to `read_to`.
-    pub(super) fn nothing(read_to: Lsn) -> Self {
+    /// A pass begins now.
+    pub(super) fn nothing() -> Self {
         Self {
             begun: Instant::now(),
             bytes: 0,
@@ -46,7 +47,7 @@ impl Handed {
             requests: 0,
             arrival: None,
             at_end: false,
-            read_to,
+            frame: Lsn::ZERO,
         }
     }
 
@@ -57,6 +58,7 @@ impl Handed {
         self.arrivals_nanos += i128::from(count) * i128::from(events.arrival.as_nanos());
         self.bytes += events.rows.payload().len();
         self.arrival = Some(events.arrival);
+        self.frame = events.lsn;
         count
     }
 

@@ -242,8 +242,12 @@ impl Runner {
         }
         let end = self.log.durable_end();
         // At the log's end everything is applied that committed before it; before, only what was
-        // handed over.
-        let applied = if handed.at_end { handed.read_to } else { position.commit };
+        // handed over, which is less than what was read ahead.
+        let (applied, read_to) = if handed.at_end {
+            (opened.reader.read_to(), opened.reader.read_to())
+        } else {
+            (position.commit, position.commit.max(handed.frame))
+        };
         let delay = handed.delay(Timestamp::now());
         self.metrics.applied.inc_by(handed.events);
         self.metrics.delay_seconds.inc_by(delay.seconds);
@@ -256,7 +260,7 @@ impl Runner {
             tally: opened.sink.tally(),
             delay,
             applied,
-            read_to: handed.read_to,
+            read_to,
             arrival: handed.arrival,
         };
         self.status.advanced(&pass, end);
@@ -268,13 +272,13 @@ impl Runner {
             return Ok(Step::More);
         }
         let pause = if handed.items > 0 { PAUSE } else { PAUSE_QUIET };
-        Ok(Step::Idle { pause, read_to: handed.read_to, due })
+        Ok(Step::Idle { pause, read_to, due })
     }
 
     /// Hands over what there is, up to the bounds of a pass.
     fn hand_over(&self, opened: &mut Opened) -> Result<Handed, SinkError> {
         let Opened { sink, reader, close_asked } = opened;
-        let mut handed = Handed::nothing(reader.read_to());
+        let mut handed = Handed::nothing();
         loop {
             let item = reader.next().map_err(|error| SinkError::of_log(self.log.dir(), &error))?;
             match item {
@@ -313,7 +317,6 @@ impl Runner {
                 break;
             }
         }
-        handed.read_to = reader.read_to();
         Ok(handed)
     }
 

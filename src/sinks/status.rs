@@ -293,16 +293,17 @@ impl PairStatus {
         state.tally = tally;
         state.arrival = None;
         state.condition = Condition::Running;
+        // Before the state is let go, so that nobody sees the one without the other.
+        self.read_to.store(durable.restart.0, Ordering::Release);
         drop(state);
         self.restart.store(durable.restart.0, Ordering::Release);
-        self.read_to.store(durable.restart.0, Ordering::Release);
         self.set_applied(durable.commit);
     }
 
     /// What one pass of the runner has come to.
     pub(super) fn advanced(&self, pass: &Pass, durable_end: Lsn) {
-        self.read_to.store(pass.read_to.0, Ordering::Release);
         let mut state = self.state();
+        self.read_to.store(pass.read_to.0, Ordering::Release);
         state.events_applied = pass.events_applied;
         state.tally = pass.tally;
         state.delay.events += pass.delay.events;
@@ -352,7 +353,7 @@ pub(super) struct Pass {
     pub delay: Delay,
     /// Everything that committed up to here is applied.
     pub applied: Lsn,
-    /// The reader has read the log up to here.
+    /// The log is done with up to here, but for requests that aren't committed yet.
     pub read_to: Lsn,
     /// Arrival of the newest request in it.
     pub arrival: Option<Timestamp>,

@@ -232,8 +232,12 @@ fn a_slow_sink_is_seen_to_move_before_it_has_all() {
     let commits = [0, 1, 2].map(|n| rig.append("a", n, 1));
     assert_eq!(runner.step(), Step::More);
     let end = rig.log.durable_end();
-    assert_eq!(runner.status().health(end).lag.events, 2);
+    let lag = runner.status().health(end).lag;
+    assert_eq!(lag.events, 2);
+    // Of the log, too, what was read ahead isn't applied.
+    assert!(lag.bytes > 0, "{lag:?}");
     assert_eq!(runner.step(), Step::More);
+    assert!(runner.status().health(end).lag.bytes < lag.bytes);
     assert!((commits[0]..commits[2]).contains(&runner.status().applied()));
 }
 
