@@ -23,6 +23,7 @@
 mod bad_lines;
 mod buckets;
 mod cells;
+mod customers;
 mod input;
 mod layout;
 mod merged;

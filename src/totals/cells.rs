@@ -50,27 +50,48 @@ impl Cell {
     }
 }
 
-/// A customer's cells, an hour each: count and earliness. As plain numbers, they come from the system
-/// as zeros that nobody has to write.
+/// A customer's cells, an hour each, as their worker counts them.
+///
+/// Counts stand by themselves and are half as wide as they may become: so the memory that every
+/// event touches is a quarter of what cells would take, and where a line is is written once an hour.
+/// It comes from the system as zeros that nobody has to write.
 #[derive(Debug)]
-pub(super) struct Row(Box<[[u64; 2]]>);
+pub(super) struct Row {
+    counts: Box<[u32]>,
+    earliness: Box<[u64]>,
+}
 
 impl Row {
     fn new(hours: u32) -> Self {
-        Self(vec![[0; 2]; hours as usize].into_boxed_slice())
+        let hours = hours as usize;
+        Self {
+            counts: vec![0; hours].into_boxed_slice(),
+            earliness: vec![0; hours].into_boxed_slice(),
+        }
     }
 
     #[inline]
     pub(super) fn cell(&self, hour: u32) -> Cell {
-        let [count, earliness] = self.0[hour as usize];
-        Cell { count, earliness }
+        let hour = hour as usize;
+        Cell { count: u64::from(self.counts[hour]), earliness: self.earliness[hour] }
     }
 
+    /// One event more, on a line behind those that were counted. Returns the cell's events, and begins
+    /// anew with this one, where it can't count further.
     #[inline]
-    pub(super) fn merge(&mut self, hour: u32, cell: Cell) {
-        let mut merged = self.cell(hour);
-        merged.merge(cell);
-        self.0[hour as usize] = [merged.count, merged.earliness];
+    fn count(&mut self, hour: u32, offset: u64) -> Option<Cell> {
+        let hour = hour as usize;
+        let full = match self.counts[hour] {
+            0 => None,
+            u32::MAX => Some(self.cell(hour as u32)),
+            count => {
+                self.counts[hour] = count + 1;
+                return None;
+            }
+        };
+        self.counts[hour] = 1;
+        self.earliness[hour] = Cell::at(offset).earliness;
+        full
     }
 }
 
@@ -79,7 +100,7 @@ pub(super) struct Cells {
     hours: u32,
     /// Those of the first customers.
     pub(super) rows: Vec<Row>,
-    /// Those of customers without a row.
+    /// Those of customers without a row, and what a row couldn't count.
     pub(super) others: HashMap<Key, Cell, RandomState>,
 }
 
@@ -97,13 +118,15 @@ impl Cells {
         }
     }
 
-    /// One event more of a customer that was added.
+    /// One event more of a customer that was added, on a line behind those that were counted.
     #[inline]
     pub(super) fn count(&mut self, key: Key, offset: u64) {
-        let event = Cell::at(offset);
-        match self.rows.get_mut(key.customer as usize) {
-            Some(row) => row.merge(key.hour, event),
-            None => self.others.entry(key).or_default().merge(event),
+        let uncounted = match self.rows.get_mut(key.customer as usize) {
+            Some(row) => row.count(key.hour, offset),
+            None => Some(Cell::at(offset)),
+        };
+        if let Some(cell) = uncounted {
+            self.others.entry(key).or_default().merge(cell);
         }
     }
 }
@@ -118,8 +141,8 @@ mod tests {
         let mut cells = Cells::new(hours);
         for customer in 0..4 {
             cells.add_customer();
-            cells.count(Key { customer, hour: 7 }, 30);
             cells.count(Key { customer, hour: 7 }, 20);
+            cells.count(Key { customer, hour: 7 }, 30);
             cells.count(Key { customer, hour: hours - 1 }, 40);
         }
         assert_eq!((cells.rows.len(), cells.others.len()), (2, 4));
@@ -132,6 +155,21 @@ mod tests {
                 assert_eq!((cell.count, cell.first_offset()), expected);
             }
         }
+    }
+
+    #[test]
+    fn a_cell_that_is_full_is_counted_on() {
+        let (mut cells, key) = (Cells::new(1), Key { customer: 0, hour: 0 });
+        cells.add_customer();
+        cells.count(key, 20);
+        cells.rows[0].counts[0] = u32::MAX - 1;
+        for offset in [30, 40, 50] {
+            cells.count(key, offset);
+        }
+        let mut cell = cells.rows[0].cell(0);
+        assert_eq!((cell.count, cell.first_offset()), (2, 40));
+        cell.merge(cells.others[&key]);
+        assert_eq!((cell.count, cell.first_offset()), (u64::from(u32::MAX) + 2, 20));
     }
 
     #[test]

@@ -10,7 +10,6 @@
 //! do, but when the hours are gathered, which all threads do.
 
 use std::collections::HashMap;
-use std::mem;
 use std::ops::Range;
 
 use foldhash::fast::RandomState;
@@ -83,16 +82,10 @@ impl Merged {
         (names, gathered)
     }
 
-    /// Cells found by hash, by hour, without those of customers that another worker had a row for: they
-    /// are put there.
+    /// Cells found by hash of customers without a row, by hour. Those of customers who have one stay.
     fn sorted_others(&mut self) -> Vec<(Key, Cell)> {
-        let mut others = Vec::with_capacity(self.others.len());
-        for (key, cell) in mem::take(&mut self.others) {
-            match self.rows[key.customer as usize].first_mut() {
-                Some(row) => row.merge(key.hour, cell),
-                None => others.push((key, cell)),
-            }
-        }
+        let has_no_row = |key: &Key| self.rows[key.customer as usize].is_empty();
+        let mut others: Vec<_> = self.others.extract_if(|key, _| has_no_row(key)).collect();
         others.par_sort_unstable_by_key(|(key, _)| key.hour);
         others
     }
@@ -108,8 +101,13 @@ impl Merged {
                 for row in rows {
                     cell.merge(row.cell(hour));
                 }
+                let key = Key { customer, hour };
+                // Empty nearly always, which costs nothing to find out.
+                if let Some(beside) = self.others.get(&key) {
+                    cell.merge(*beside);
+                }
                 if cell.count > 0 {
-                    cells.push((Key { customer, hour }, cell));
+                    cells.push((key, cell));
                 }
             }
             let of_hour = others.iter().take_while(|(key, _)| key.hour == hour).count();

@@ -1,10 +1,7 @@
 //! Counts by customer and hour, as they are made.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
 use super::cells::{Cells, Key};
+use super::customers::{Customers, Number};
 
 /// Events that are gathered before they are counted: half of a core's smallest cache.
 const GATHERED_MAX: usize = 1024;
@@ -12,7 +9,7 @@ const GATHERED_MAX: usize = 1024;
 /// What one worker has counted.
 #[derive(Debug)]
 pub(super) struct Tally {
-    customers: HashMap<Box<str>, u32, RandomState>,
+    customers: Customers,
     cells: Cells,
     /// Events that aren't counted yet. They are counted many at a time, by a loop that does nothing
     /// else: where the cells are too many for the caches, it waits for several of them at once.
@@ -29,7 +26,7 @@ impl Tally {
     /// Of events in an interval of so many hours.
     pub(super) fn new(hours: u32) -> Self {
         Self {
-            customers: HashMap::default(),
+            customers: Customers::default(),
             cells: Cells::new(hours),
             gathered: Vec::with_capacity(GATHERED_MAX),
         }
@@ -38,9 +35,12 @@ impl Tally {
     /// One event more, on the line at `offset`.
     #[inline]
     pub(super) fn add(&mut self, customer: &str, hour: u32, offset: u64) {
-        let customer = match self.customers.get(customer) {
-            Some(&number) => number,
-            None => self.number_of(customer.into()),
+        let customer = match self.customers.number_of(customer) {
+            Number::Known(number) => number,
+            Number::New(number) => {
+                self.cells.add_customer();
+                number
+            }
         };
         if self.gathered.len() == GATHERED_MAX {
             self.settle();
@@ -54,23 +54,9 @@ impl Tally {
         }
     }
 
-    fn number_of(&mut self, name: Box<str>) -> u32 {
-        // Four billion names don't fit in memory.
-        let next = self.customers.len() as u32;
-        let number = *self.customers.entry(name).or_insert(next);
-        if number == next {
-            self.cells.add_customer();
-        }
-        number
-    }
-
     /// Customers by their numbers, and what is counted of them.
     pub(super) fn finish(mut self) -> (Vec<Box<str>>, Cells) {
         self.settle();
-        let mut names = vec![Box::default(); self.customers.len()];
-        for (name, number) in self.customers {
-            names[number as usize] = name;
-        }
-        (names, self.cells)
+        (self.customers.into_names(), self.cells)
     }
 }
