@@ -4,10 +4,10 @@ use std::io;
 use std::ops::Range;
 use std::time::Duration;
 
+use blake3::Hasher;
 use bytes::{Buf, Bytes};
 use http_body::Body;
 use http_body_util::BodyExt;
-use sha2::{Digest as _, Sha256};
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout};
 
@@ -42,7 +42,7 @@ pub struct BodyReader<B> {
     sent_bytes: u64,
     finished: bool,
     /// Sums up what was sent, where the body is to be known again.
-    digest: Option<Sha256>,
+    digest: Option<Box<Hasher>>,
     source: Source,
 }
 
@@ -90,7 +90,7 @@ where
     /// The same reader, which takes the body's fingerprint. Nothing may have been read of it.
     #[must_use]
     pub fn fingerprinted(self) -> Self {
-        Self { digest: Some(Sha256::new()), ..self }
+        Self { digest: Some(Box::default()), ..self }
     }
 
     async fn decompress(&mut self) -> Result<(), IngestError> {
@@ -201,7 +201,7 @@ where
         while !self.finished {
             self.next_sent().await?;
         }
-        Ok(self.digest.clone().map(|digest| digest.finalize().into()))
+        Ok(self.digest.as_ref().map(|digest| digest.finalize().into()))
     }
 
     fn body_bytes(&self) -> u64 {

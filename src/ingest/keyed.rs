@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::log::{AppendError, Committed, Key, Lines, Lsn, Outcome, Permit, Receipt, Request};
 
-/// The SHA-256 of a body as it was sent, before it is decompressed.
+/// The BLAKE3 of a body as it was sent, before it is decompressed.
 pub type Fingerprint = [u8; 32];
 
 /// A key that is somebody's, and what is told to who keeps it. Dropped before [`Claim::settle`], nothing

@@ -18,7 +18,7 @@
 //!     60    4  zero
 //!     64    8  on a commit: events of the whole request
 //!     72    8  on a commit: lines rejected into quarantine
-//!     80   32  on a commit with a key: fingerprint of the body (SHA-256); zeros otherwise
+//!     80   32  on a commit with a key: fingerprint of the body (BLAKE3); zeros otherwise
 //!    112       the key, then the payload, then zeros up to a multiple of 8
 //! ```
 //!
@@ -101,7 +101,7 @@ pub struct FrameHeader {
     pub request_events: u64,
     /// On a commit, lines of the request that went to quarantine.
     pub request_rejected: u64,
-    /// On a commit with a key, the body's SHA-256; zeros otherwise.
+    /// On a commit with a key, the body's BLAKE3; zeros otherwise.
     pub fingerprint: [u8; 32],
 }
 

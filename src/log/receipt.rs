@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 /// the values that its lines lacked, so that the repeated body gives the same again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Receipt {
-    /// The SHA-256 of the body as it was sent.
+    /// The BLAKE3 of the body as it was sent.
     pub fingerprint: [u8; 32],
     /// When it arrived, which is what it expires by.
     pub arrival: Timestamp,

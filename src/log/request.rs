@@ -100,7 +100,7 @@ impl Key {
     /// Longest key in bytes.
     pub const BYTES_MAX: usize = u8::MAX as usize;
 
-    /// A key of 1 to [`Key::BYTES_MAX`] bytes, and the SHA-256 of the body; `None` for other lengths.
+    /// A key of 1 to [`Key::BYTES_MAX`] bytes, and the BLAKE3 of the body; `None` for other lengths.
     pub fn new(text: Bytes, fingerprint: [u8; 32]) -> Option<Self> {
         (1..=Self::BYTES_MAX).contains(&text.len()).then_some(Self { text, fingerprint })
     }
@@ -110,7 +110,7 @@ impl Key {
         &self.text
     }
 
-    /// The body's SHA-256.
+    /// The body's BLAKE3.
     pub fn fingerprint(&self) -> &[u8; 32] {
         &self.fingerprint
     }
