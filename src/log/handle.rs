@@ -81,12 +81,16 @@ pub struct LogUsage {
     pub segments: usize,
     /// Length of their files.
     pub bytes: u64,
+    /// What that may come to: `wal.max`.
+    pub bytes_max: u64,
     /// Where the oldest one begins.
     pub oldest: Lsn,
     /// The end of what is durable.
     pub durable_end: Lsn,
     /// Free bytes of the file system at the last look; `u64::MAX` before the first.
     pub free_bytes: u64,
+    /// Below so many, requests are refused: `wal.reserve`.
+    pub reserve_bytes: u64,
     /// Payload bytes that are in flight.
     pub in_flight_bytes: u64,
     /// Whether there is room for more.
@@ -242,9 +246,11 @@ impl Log {
         LogUsage {
             segments: spans.len(),
             bytes: spans.iter().map(|span| span.len_bytes).sum(),
+            bytes_max: shared.options.bytes_max,
             oldest: spans.first().map_or(Lsn::ZERO, |span| span.first_lsn),
             durable_end: shared.durable.get(),
             free_bytes: shared.space.free_bytes(),
+            reserve_bytes: shared.options.reserve_bytes,
             in_flight_bytes: in_flight as u64,
             space: shared.space.state(),
         }

@@ -335,6 +335,11 @@ impl Maker {
             bytes: self.gauge("log_bytes", "Bytes that the log's segments take on disk.")?,
             segments: self.gauge("log_segments", "Segments of the log.")?,
             free_bytes: self.gauge("log_free_bytes", "Free bytes of the log's file system.")?,
+            max_bytes: self.gauge("log_max_bytes", "Bytes that the segments may take: wal.max.")?,
+            reserve_bytes: self.gauge(
+                "log_reserve_bytes",
+                "Free bytes below which requests are refused: wal.reserve.",
+            )?,
             durable_lsn: self.gauge("log_durable_lsn", "The LSN at which the durable log ends.")?,
             in_flight_bytes: self.gauge(
                 "log_in_flight_bytes",

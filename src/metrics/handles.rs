@@ -11,6 +11,10 @@ pub struct LogMetrics {
     pub segments: IntGauge,
     /// Free bytes of the log's file system.
     pub free_bytes: IntGauge,
+    /// Bytes that the segments may take: `wal.max`.
+    pub max_bytes: IntGauge,
+    /// Below so many free bytes, requests are refused: `wal.reserve`.
+    pub reserve_bytes: IntGauge,
     /// The end of what is durable.
     pub durable_lsn: IntGauge,
     /// Bytes of request bodies that are in memory on their way to the log.

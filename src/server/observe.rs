@@ -79,6 +79,8 @@ fn accepts_json(headers: &HeaderMap) -> bool {
 fn observe(metrics: &Metrics, ready: &Ready) {
     let usage = ready.log.usage();
     metrics.log.bytes.set(usage.bytes as i64);
+    metrics.log.max_bytes.set(usage.bytes_max as i64);
+    metrics.log.reserve_bytes.set(usage.reserve_bytes as i64);
     metrics.log.segments.set(usage.segments as i64);
     metrics.log.durable_lsn.set(usage.durable_end.0 as i64);
     metrics.log.in_flight_bytes.set(usage.in_flight_bytes as i64);
