@@ -30,8 +30,9 @@ pub(super) const fn civil_from_days(days: i64) -> (u32, u32, u32) {
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
     let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = era as u32 * 400 + year_of_era + (month <= 2) as u32;
-    (year, month, day)
+    // Signed, since year 0 begins before March of it does, in the era before.
+    let year = era * 400 + year_of_era as i64 + (month <= 2) as i64;
+    (year as u32, month, day)
 }
 
 /// Days of a month; `month` is 1 to 12.
@@ -70,5 +71,13 @@ mod tests {
             (day, days) = (next, days + 1);
         }
         assert_eq!(days_from_civil(1970, 1, 1), 0);
+    }
+
+    #[test]
+    fn the_first_days_of_year_0_are_in_it() {
+        for date in [(0, 1, 1), (0, 2, 29), (0, 3, 1)] {
+            let (year, month, day) = date;
+            assert_eq!(civil_from_days(days_from_civil(year, month, day)), date);
+        }
     }
 }
