@@ -1,0 +1,25 @@
+//! Input that nobody means well with, for everything that reads what others wrote: bodies, queries,
+//! configuration, and files that a disk has had its way with.
+//!
+//! Each subject holds one reader to three promises: it never panics, it never takes more memory than
+//! its documentation says, and what it accepts, and what that means, is what an independent
+//! implementation says: `serde_json`, `csv`, `chrono`, `uuid`, or one that knows only the log's page.
+//!
+//! A run replays the subject's corpus (`corpus/<subject>/`), and then makes cases for
+//! `WINDROW_FUZZ_SECONDS` (a few, by default): of the subject's own making, mutated from the corpus, and
+//! noise. A failure prints a seed, with which `WINDROW_FUZZ_SEED=0x… ops/fuzz 1 SUBJECT` makes the very
+//! same case; and it leaves the case in a file, which belongs into the corpus once the fault is mended.
+//! `ops/fuzz` runs for longer, in an optimised build.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what was run, and how to repeat it")]
+
+mod csv;
+mod documents;
+mod events;
+mod json;
+mod memory;
+mod mutation;
+mod pieces;
+mod subject;
+mod timestamps;
