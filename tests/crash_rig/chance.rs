@@ -4,6 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::Stream;
+use super::body::Line;
 use super::script::Step;
 
 /// Where the chances of one run come from, and where its streams have got to.
@@ -32,19 +33,19 @@ impl Chance {
     }
 
     fn step(&mut self) -> Step {
-        match self.below(20) {
+        match self.below(26) {
             0..8 => {
                 let requests = 1 + self.below(3);
                 Step::Send((0..requests).map(|_| self.request()).collect())
             }
             8..11 if self.uploading => {
-                let (_, seconds, pad) = self.request();
-                Step::GoOn(seconds, pad)
+                let (_, lines, pad) = self.request();
+                Step::GoOn(lines, pad)
             }
             11 if self.uploading => {
                 self.uploading = false;
-                let (_, seconds, pad) = self.request();
-                Step::EndUpload(seconds, pad)
+                let (_, lines, pad) = self.request();
+                Step::EndUpload(lines, pad)
             }
             12 if self.uploading => {
                 self.uploading = false;
@@ -52,11 +53,13 @@ impl Chance {
             }
             8..13 => {
                 self.uploading = true;
-                let (stream, seconds, pad) = self.request();
-                Step::BeginUpload(stream, seconds, pad)
+                let (stream, lines, pad) = self.request();
+                Step::BeginUpload(stream, lines, pad)
             }
             13..17 => Step::CatchUp,
             17 => Step::Close(self.stream()),
+            20..25 => Step::Pass(self.below(100) as usize, self.below(2) == 0),
+            25 => Step::Trim,
             18 => {
                 self.uploading = false;
                 Step::Restart
@@ -72,19 +75,25 @@ impl Chance {
         Stream::ALL[self.below(3) as usize]
     }
 
-    /// Mostly in order, now and then late, now and then far ahead.
-    fn request(&mut self) -> (Stream, Vec<i64>, usize) {
-        let events = 1 + self.below(12);
-        let seconds = (0..events).map(|_| {
-            self.now += [0, 0, 1, 1, 1, 2, 5, 40][self.below(8) as usize];
-            match self.below(10) {
-                0 => (self.now - self.below(60) as i64).max(0),
-                1 => self.now + self.below(30) as i64,
-                _ => self.now,
-            }
-        });
-        let seconds = seconds.collect();
+    fn request(&mut self) -> (Stream, Vec<Line>, usize) {
+        let lines = 1 + self.below(12);
+        let bad = [0, 0, 20, 100][self.below(4) as usize];
+        let lines = (0..lines).map(|_| self.line(bad)).collect();
         let pad = [0, 10, 300, 3000, 9000][self.below(5) as usize];
-        (self.stream(), seconds, pad)
+        (self.stream(), lines, pad)
+    }
+
+    /// Bad with a chance of `bad` per 100; else mostly in order, now and then late, now and then far
+    /// ahead.
+    fn line(&mut self, bad: u64) -> Line {
+        if self.below(100) < bad {
+            return Line::Bad;
+        }
+        self.now += [0, 0, 1, 1, 1, 2, 5, 40][self.below(8) as usize];
+        Line::Event(match self.below(10) {
+            0 => (self.now - self.below(60) as i64).max(0),
+            1 => self.now + self.below(30) as i64,
+            _ => self.now,
+        })
     }
 }

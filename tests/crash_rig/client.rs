@@ -3,29 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 
-use bytes::Bytes;
 use windrow::disk::SimDisk;
-use windrow::log::{AppendError, Committed, Lines, Outcome, Request};
-use windrow::stream::{DecodeLimits, Decoder, FrameContext, UnknownFields};
-use windrow::time::Timestamp;
+use windrow::log::{AppendError, Committed, Lines, Lsn, Outcome, Request};
 
+use super::Stream;
+use super::body::{Body, Frames, Line};
 use super::daemon::{Daemon, poll, ready};
-use super::{Stream, schema};
-
-/// Midnight of 1 July 2024.
-const BASE_SECONDS: i64 = 1_719_792_000;
 
 /// What a client knows about a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// 200: it must be there for ever.
-    Acknowledged,
+    /// 200: it must be there for ever. Its commit stands there.
+    Acknowledged(Lsn),
     /// No answer, or an error: it is there as a whole or not at all.
     Unknown,
-    /// The body never came to its end: it isn't there.
+    /// The body never came to its end, or was refused: it isn't there.
     BrokenOff,
 }
 
@@ -33,7 +27,7 @@ pub enum Answer {
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub stream: Stream,
-    pub events: u64,
+    pub body: Body,
     pub answer: Answer,
     /// Where its end stands among the ends of all requests.
     pub order: usize,
@@ -50,74 +44,59 @@ pub struct Client {
     waiting: Vec<(usize, Answering)>,
     /// Committed files as they were when they were first seen.
     seen: BTreeMap<PathBuf, Vec<u8>>,
+    /// Streams of which somebody has closed a window by hand.
+    closed: BTreeSet<Stream>,
 }
 
 /// A copy knows and has seen the same, but has nothing under way.
 impl Clone for Client {
     fn clone(&self) -> Self {
-        let (sent, seen) = (self.sent.clone(), self.seen.clone());
-        Self { sent, seen, ends: self.ends, ..Self::default() }
+        let (sent, seen, closed) = (self.sent.clone(), self.seen.clone(), self.closed.clone());
+        Self { sent, seen, closed, ends: self.ends, ..Self::default() }
     }
 }
 
-/// The time of an event, `seconds` after the base. A later request is a little later in the same second,
-/// so that windows can begin in the second in which the one before was closed.
-fn time(seconds: i64, request: usize) -> Timestamp {
-    Timestamp::from_nanos((BASE_SECONDS + seconds) * 1_000_000_000 + request as i64)
-}
-
-/// Long lines come as from a body that was decoded elsewhere, so that sinks decode them themselves.
-const DECODED_PAD_MAX: usize = 100;
-
-fn lines(sender: &Request, request: usize, done: u64, seconds: &[i64], pad: usize) -> Lines {
-    let is_decoded = pad <= DECODED_PAD_MAX;
-    let pad = "p".repeat(pad);
-    let line = |(index, seconds): (usize, &i64)| {
-        let (time, id) = (time(*seconds, request), format!("{request}-{}", done + index as u64));
-        format!("{{\"time\":\"{time}\",\"id\":\"{id}\",\"pad\":\"{pad}\"}}\n")
-    };
-    let text: String = seconds.iter().enumerate().map(line).collect();
-    let payload = Bytes::from(text);
-    if !is_decoded {
-        return Lines::undecoded(payload, seconds.len() as u32, done + 1, done);
+impl Sent {
+    /// How many events it has.
+    pub fn events(&self) -> u64 {
+        self.body.events.len() as u64
     }
-    let decoder = Decoder::new(Arc::new(schema()), UnknownFields::Ignore, DecodeLimits::OPEN);
-    let (arrival, seed) = (sender.arrival(), sender.seed());
-    let context = FrameContext { arrival, seed, first_line: done + 1 };
-    let rows = decoder.decode(payload.clone(), &context).unwrap();
-    Lines::new(payload, Arc::new(rows), done + 1, done)
+
+    /// Whether it must be there.
+    pub fn is_acknowledged(&self) -> bool {
+        matches!(self.answer, Answer::Acknowledged(_))
+    }
 }
 
 impl Client {
-    /// Sends a request of one frame. Its answer is there once the log has settled.
-    pub fn send(&mut self, daemon: &Daemon, stream: Stream, seconds: &[i64], pad: usize) {
+    /// Sends a request of one piece. Its answer is there once the log has settled.
+    pub fn send(&mut self, daemon: &Daemon, stream: Stream, lines: &[Line], pad: usize) {
         let (number, request) = self.begin(daemon, stream);
-        self.end(daemon, number, request, seconds, pad);
+        self.end(daemon, number, request, lines, pad);
     }
 
-    /// Begins an upload with a first frame.
-    pub fn begin_upload(&mut self, daemon: &Daemon, stream: Stream, seconds: &[i64], pad: usize) {
+    /// Begins an upload with a first piece.
+    pub fn begin_upload(&mut self, daemon: &Daemon, stream: Stream, lines: &[Line], pad: usize) {
         let (number, request) = self.begin(daemon, stream);
         self.upload = Some((number, request));
-        self.go_on_with_upload(daemon, seconds, pad);
+        self.go_on_with_upload(daemon, lines, pad);
     }
 
-    /// Another frame of the upload.
-    pub fn go_on_with_upload(&mut self, daemon: &Daemon, seconds: &[i64], pad: usize) {
-        let Some((number, request)) = &mut self.upload else { return };
-        let sent = &mut self.sent[*number];
-        let lines = lines(request, *number, sent.events, seconds, pad);
-        sent.events += seconds.len() as u64;
-        let permit = ready(daemon.log.admit(lines.payload_bytes()));
-        if permit.and_then(|permit| ready(request.write(lines, permit))).is_err() {
-            self.upload = None;
-        }
+    /// Another piece of the upload.
+    pub fn go_on_with_upload(&mut self, daemon: &Daemon, lines: &[Line], pad: usize) {
+        let Some((number, mut request)) = self.upload.take() else { return };
+        let good = self.write_rejected(daemon, number, &mut request, lines, pad);
+        let written = good.and_then(|good| {
+            let permit = ready(daemon.log.admit(good.payload_bytes())).ok()?;
+            ready(request.write(good, permit)).ok()
+        });
+        self.upload = written.map(|()| (number, request));
     }
 
-    /// The upload's last frame.
-    pub fn end_upload(&mut self, daemon: &Daemon, seconds: &[i64], pad: usize) {
+    /// The upload's last piece.
+    pub fn end_upload(&mut self, daemon: &Daemon, lines: &[Line], pad: usize) {
         if let Some((number, request)) = self.upload.take() {
-            self.end(daemon, number, request, seconds, pad);
+            self.end(daemon, number, request, lines, pad);
         }
     }
 
@@ -126,12 +105,22 @@ impl Client {
         self.upload = None;
     }
 
+    /// A window was closed by hand.
+    pub fn has_closed(&mut self, stream: Stream) {
+        self.closed.insert(stream);
+    }
+
+    /// Whether windows of a stream were closed by hand.
+    pub fn closes(&self, stream: Stream) -> bool {
+        self.closed.contains(&stream)
+    }
+
     /// Takes the answers that have come. Requests without one don't get one any more.
     pub fn take_answers(&mut self) {
         for (number, mut answering) in self.waiting.drain(..) {
             if let Poll::Ready(Ok(committed)) = poll(&mut answering) {
-                assert_eq!(committed.events, self.sent[number].events);
-                self.sent[number].answer = Answer::Acknowledged;
+                assert_eq!(committed.events, self.sent[number].events());
+                self.sent[number].answer = Answer::Acknowledged(committed.lsn);
             }
         }
     }
@@ -161,8 +150,8 @@ impl Client {
     }
 
     fn begin(&mut self, daemon: &Daemon, stream: Stream) -> (usize, Request) {
-        let answer = Answer::BrokenOff;
-        self.sent.push(Sent { stream, events: 0, answer, order: usize::MAX });
+        let (body, answer) = (Body::default(), Answer::BrokenOff);
+        self.sent.push(Sent { stream, body, answer, order: usize::MAX });
         (self.sent.len() - 1, daemon.log.begin(daemon.stream(stream)))
     }
 
@@ -170,23 +159,47 @@ impl Client {
         &mut self,
         daemon: &Daemon,
         number: usize,
-        request: Request,
-        seconds: &[i64],
+        mut request: Request,
+        lines: &[Line],
         pad: usize,
     ) {
+        let good = self.write_rejected(daemon, number, &mut request, lines, pad);
+        let Some(good) = good else { return };
         let sent = &mut self.sent[number];
-        let lines = lines(&request, number, sent.events, seconds, pad);
-        sent.events += seconds.len() as u64;
         sent.answer = Answer::Unknown;
         sent.order = self.ends;
         self.ends += 1;
-        let outcome = Outcome { events: sent.events, rejected: 0, key: None };
-        let Ok(permit) = ready(daemon.log.admit(lines.payload_bytes())) else { return };
-        let mut answering: Answering = Box::pin(request.commit(lines, permit, outcome));
+        let rejected = sent.body.bad.len() as u64;
+        let outcome = Outcome { events: sent.events(), rejected, key: None };
+        let Ok(permit) = ready(daemon.log.admit(good.payload_bytes())) else { return };
+        let mut answering: Answering = Box::pin(request.commit(good, permit, outcome));
         if let Poll::Ready(answer) = poll(&mut answering) {
             assert!(answer.is_err(), "acknowledged before anything was written");
         } else {
             self.waiting.push((number, answering));
         }
+    }
+
+    /// Writes the bad ones among lines. The good ones, unless the request was refused.
+    fn write_rejected(
+        &mut self,
+        daemon: &Daemon,
+        number: usize,
+        request: &mut Request,
+        lines: &[Line],
+        pad: usize,
+    ) -> Option<Lines> {
+        let Sent { stream, body, .. } = &mut self.sent[number];
+        let mut lines = lines.to_vec();
+        lines.retain(|line| *line != Line::Bad || stream.keeps_bad_lines());
+        let Frames { rejected, good } = body.add(request, number, &lines, pad);
+        if !rejected.is_empty() && daemon.refuses_bad_lines(*stream) {
+            return None;
+        }
+        for frame in rejected {
+            let room = ready(daemon.log.admit_rejected(frame.payload_bytes())).ok()?;
+            ready(request.write(frame, room)).ok()?;
+        }
+        Some(good)
     }
 }

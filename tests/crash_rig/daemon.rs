@@ -1,5 +1,6 @@
 //! The daemon: what `windrow serve` opens, in the same order, stepped by hand.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use std::task::{Context, Poll, Waker};
 use windrow::disk::{Disk, SimDisk};
 use windrow::log::{Committer, Held, Log, Opened};
 use windrow::metrics::Metrics;
+use windrow::quarantine::{INGEST, Quarantine, Room};
+use windrow::sinks::quarantine::{self, OpenQuarantine};
 use windrow::sinks::runner::{Runner, Step};
 use windrow::sinks::windows::Windows;
 use windrow::sinks::{Pair, PairStatus, StartFile, trim};
@@ -25,6 +28,8 @@ pub struct Daemon {
     committer: Committer,
     runners: Vec<Runner>,
     statuses: Vec<Arc<PairStatus>>,
+    /// Those of the streams that keep bad lines.
+    rooms: BTreeMap<Stream, Arc<Room>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -42,19 +47,41 @@ pub fn ready<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+fn windows(disk: &Arc<dyn Disk>, stream: Stream, metrics: &Metrics) -> Pair {
+    let (name, data) = (stream.name(), Path::new(DATA));
+    let metrics = metrics.stream(name);
+    let windows = Windows::new(Arc::clone(disk), data, name, stream.windows(), metrics);
+    let start = StartFile::new(Arc::clone(disk), data, Windows::NAME, name);
+    Pair { sink: Arc::new(windows), start }
+}
+
+/// A stream's quarantine in the data directory, and its start file, which holds its position.
+pub fn quarantine(disk: &Arc<dyn Disk>, stream: Stream) -> (Quarantine, StartFile) {
+    let (name, data) = (stream.name(), Path::new(DATA));
+    let kept = Quarantine::new(Arc::clone(disk), data, name, INGEST);
+    (kept, StartFile::new(Arc::clone(disk), data, quarantine::NAME, name))
+}
+
 impl Daemon {
     /// Starts on whatever the disk holds.
     pub fn start(sim: &SimDisk) -> Result<Self, String> {
         let disk: Arc<dyn Disk> = Arc::new(sim.clone());
         let metrics = Metrics::new().unwrap();
-        let data = Path::new(DATA);
-        disk.create_dir_all(data).map_err(|error| error.to_string())?;
-        let pairs = Stream::ALL.map(|stream| {
-            let (name, metrics) = (stream.name(), metrics.stream(stream.name()));
-            let windows = Windows::new(Arc::clone(&disk), data, name, stream.windows(), metrics);
-            let start = StartFile::new(Arc::clone(&disk), data, "windows", name);
-            Pair { sink: Arc::new(windows), start }
-        });
+        disk.create_dir_all(Path::new(DATA)).map_err(|error| error.to_string())?;
+        let mut pairs: Vec<Pair> = Vec::new();
+        let mut rooms = BTreeMap::new();
+        for stream in Stream::ALL {
+            pairs.push(windows(&disk, stream, &metrics));
+            if stream.keeps_bad_lines() {
+                let (kept, start) = quarantine(&disk, stream);
+                let room = Arc::new(Room::new(stream.name(), kept.clone(), u64::MAX));
+                rooms.insert(stream, Arc::clone(&room));
+                pairs.push(Pair {
+                    sink: Arc::new(OpenQuarantine::new(kept, room, start.clone())),
+                    start,
+                });
+            }
+        }
         let held = pairs.iter().filter_map(|pair| pair.held().transpose());
         let held: Vec<Held> = held.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
         let schemas = Stream::ALL.map(|stream| (stream.name().to_owned(), schema()));
@@ -65,12 +92,17 @@ impl Daemon {
         let runners = pairs.iter().map(|pair| pair.runner(&log, &metrics, &stop));
         let runners: Vec<_> = runners.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
         let statuses = runners.iter().map(|runner| Arc::clone(runner.status())).collect();
-        Ok(Self { log, committer, runners, statuses, stop })
+        Ok(Self { log, committer, runners, statuses, rooms, stop })
     }
 
     /// A stream's number.
     pub fn stream(&self, stream: Stream) -> StreamId {
         self.log.stream(stream.name()).expect("it is configured").0
+    }
+
+    /// Whether a request with bad lines would be told that they can't be kept.
+    pub fn refuses_bad_lines(&self, stream: Stream) -> bool {
+        self.rooms.get(&stream).is_none_or(|room| room.refusal().is_some())
     }
 
     /// Writes everything that is queued.
@@ -95,8 +127,24 @@ impl Daemon {
                 }
             }
         }
-        trim(&self.log, &self.statuses);
+        self.trim();
         Ok(())
+    }
+
+    /// Lets one sink make a pass while the others stand still, and a checkpoint if it shall.
+    pub fn pass(&mut self, sink: usize, has_checkpoint: bool) {
+        let index = sink % self.runners.len();
+        let runner = &mut self.runners[index];
+        runner.step();
+        if has_checkpoint {
+            drop(runner.status().freeze_desk().ask());
+            runner.freeze_if_asked();
+        }
+    }
+
+    /// Trims the log as far as the sinks' checkpoints allow.
+    pub fn trim(&self) {
+        trim(&self.log, &self.statuses);
     }
 
     /// Ends as after a signal: nothing new, everything queued is written, a last checkpoint.

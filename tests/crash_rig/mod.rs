@@ -3,11 +3,15 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
+pub mod body;
 pub mod chance;
 pub mod client;
 pub mod daemon;
 pub mod outputs;
+pub mod positions;
+pub mod rejected;
 pub mod script;
+pub mod undisturbed;
 
 use std::time::Duration;
 
@@ -50,7 +54,13 @@ impl Stream {
         format!("{DATA}/windows/{}", self.name())
     }
 
-    /// How they are cut.
+    /// Whether its lines that are no events go to quarantine. Not where rows are removed again: what
+    /// became of a request could no longer be told.
+    pub fn keeps_bad_lines(self) -> bool {
+        self != Self::Visits
+    }
+
+    /// How its windows are cut.
     pub fn windows(self) -> WindowsOptions {
         let length = Duration::from_secs(10);
         let defaults = WindowsOptions { length, ..WindowsOptions::default() };

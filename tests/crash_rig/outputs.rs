@@ -11,7 +11,9 @@ use windrow::log::verify::verify as verify_log;
 use windrow::sinks::windows;
 use windrow::time::Timestamp;
 
-use super::client::{Answer, Client};
+use super::client::{Answer, Client, Sent};
+use super::rejected::check_quarantine;
+use super::undisturbed::{self, Files};
 use super::{Stream, WAL};
 
 /// The events of a file: number of the request and of the event in it, in order of the rows.
@@ -24,7 +26,10 @@ pub fn check(disk: &SimDisk, client: &mut Client) {
     for stream in Stream::ALL {
         check_committed_files_are_listed(disk, stream);
         let rows = check_files(disk, stream, client);
-        check_requests(&rows, stream, client);
+        let events = check_requests(&rows, stream, client);
+        let bad = check_quarantine(disk, stream, client);
+        check_none_is_there_in_part(&events, &bad, stream, client);
+        check_against_undisturbed(disk, stream, client, &events);
         check_verify(disk, stream);
     }
     let dir = LogDir::new(Arc::new(disk.clone()), Path::new(WAL));
@@ -97,17 +102,18 @@ fn check_files(disk: &SimDisk, stream: Stream, client: &Client) -> Rows {
     if !removed.is_empty() {
         let events = |is_meant: fn(Answer) -> bool| -> u64 {
             let meant = client.sent.iter().filter(|s| s.stream == stream && is_meant(s.answer));
-            meant.map(|sent| sent.events).sum()
+            meant.map(Sent::events).sum()
         };
-        let least = events(|answer| answer == Answer::Acknowledged);
+        let least = events(|answer| matches!(answer, Answer::Acknowledged(_)));
         let most = events(|answer| answer != Answer::BrokenOff);
         assert!((least..=most).contains(&total), "{total} rows of {stream:?} instead of {least}");
     }
     all
 }
 
-/// Acknowledged requests are there once, all others once or not at all, each as a whole.
-fn check_requests(rows: &Rows, stream: Stream, client: &Client) {
+/// Acknowledged requests are there once, all others once or not at all, each as a whole. How many
+/// events of each are there.
+fn check_requests(rows: &Rows, stream: Stream, client: &Client) -> BTreeMap<usize, u64> {
     let mut found: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
     for (time, request, event) in rows {
         let is_new = found.entry(*request).or_default().insert(*event);
@@ -121,13 +127,56 @@ fn check_requests(rows: &Rows, stream: Stream, client: &Client) {
         }
         let is_right = match sent.answer {
             // Some of it may have been removed.
-            Answer::Acknowledged | Answer::Unknown if stream.windows().keep.is_some() => true,
-            Answer::Acknowledged => events == sent.events,
-            Answer::Unknown => events == sent.events || events == 0,
+            Answer::Acknowledged(_) | Answer::Unknown if stream.windows().keep.is_some() => true,
+            Answer::Acknowledged(_) => events == sent.events(),
+            Answer::Unknown => events == sent.events() || events == 0,
             Answer::BrokenOff => events == 0,
         };
         assert!(is_right, "{events} events of request {number} are there: {sent:?}");
     }
+    found.into_iter().map(|(number, events)| (number, events.len() as u64)).collect()
+}
+
+/// A request that nobody acknowledged is in the windows and in quarantine, or in neither.
+fn check_none_is_there_in_part(
+    events: &BTreeMap<usize, u64>,
+    bad: &BTreeMap<usize, usize>,
+    stream: Stream,
+    client: &Client,
+) {
+    for (number, sent) in client.sent.iter().enumerate().filter(|(_, it)| it.stream == stream) {
+        if sent.events() > 0 && !sent.body.bad.is_empty() {
+            let is_there = (events.contains_key(&number), bad.contains_key(&number));
+            assert_eq!(
+                is_there.0, is_there.1,
+                "only a part of request {number} is there: {sent:?}"
+            );
+        }
+    }
+}
+
+/// Crashes have cut no window off and mixed nothing up: the files are those of an undisturbed run.
+fn check_against_undisturbed(
+    disk: &SimDisk,
+    stream: Stream,
+    client: &Client,
+    found: &BTreeMap<usize, u64>,
+) {
+    if !undisturbed::are_known(stream, client) {
+        return;
+    }
+    let files = csv_files(disk, stream);
+    let ids = |contents: &[u8]| rows(stream, contents).iter().map(|(_, r, e)| (*r, *e)).collect();
+    let mut is = Files::default();
+    for record in records(disk, stream) {
+        let contents = &files[record["file"].as_str().unwrap()];
+        is.committed.push((record["late"] == true, ids(contents)));
+    }
+    for (name, contents) in files.iter().filter(|(name, _)| is_open(name)) {
+        let place = if name.contains(".late.") { &mut is.late } else { &mut is.open };
+        *place = ids(contents);
+    }
+    assert_eq!(is, undisturbed::files(stream, client, |request| found.contains_key(&request)));
 }
 
 fn check_verify(disk: &SimDisk, stream: Stream) {
@@ -155,8 +204,13 @@ fn removed(disk: &SimDisk, stream: Stream) -> BTreeSet<PathBuf> {
 /// The lines of the manifest, up to a torn end.
 fn manifest(disk: &SimDisk, stream: Stream) -> Vec<Value> {
     let manifest = disk.contents(format!("{}/manifest.ndjson", stream.dir())).unwrap_or_default();
+    sealed_lines(&manifest)
+}
+
+/// Lines that carry their own checksum, up to a torn end.
+pub fn sealed_lines(contents: &[u8]) -> Vec<Value> {
     let mut lines = Vec::new();
-    for line in manifest.split_inclusive(|byte| *byte == b'\n') {
+    for line in contents.split_inclusive(|byte| *byte == b'\n') {
         let Ok(line) = std::str::from_utf8(line) else { break };
         let Some((covered, crc)) = line.rsplit_once(",\"line_crc32\":") else { break };
         if crc != format!("\"{:08x}\"}}\n", crc32fast::hash(covered.as_bytes())) {
@@ -176,7 +230,7 @@ fn is_open(name: &str) -> bool {
 }
 
 /// Committed and open files of a stream.
-fn csv_files(disk: &SimDisk, stream: Stream) -> BTreeMap<String, Vec<u8>> {
+pub fn csv_files(disk: &SimDisk, stream: Stream) -> BTreeMap<String, Vec<u8>> {
     let dir = stream.dir();
     let mut files = BTreeMap::new();
     for path in disk.files() {

@@ -4,6 +4,7 @@ use windrow::disk::SimDisk;
 use windrow::log::{CloseReason, CloseRecord};
 
 use super::Stream::{self, Clicks, Orders, Visits};
+use super::body::{Line, at, spoilt};
 use super::client::Client;
 use super::daemon::Daemon;
 
@@ -11,17 +12,21 @@ use super::daemon::Daemon;
 #[derive(Clone, Debug)]
 pub enum Step {
     /// Requests that come at the same time: one batch.
-    Send(Vec<(Stream, Vec<i64>, usize)>),
+    Send(Vec<(Stream, Vec<Line>, usize)>),
     /// An upload begins; its frames have a batch each.
-    BeginUpload(Stream, Vec<i64>, usize),
+    BeginUpload(Stream, Vec<Line>, usize),
     /// It goes on.
-    GoOn(Vec<i64>, usize),
+    GoOn(Vec<Line>, usize),
     /// It ends.
-    EndUpload(Vec<i64>, usize),
+    EndUpload(Vec<Line>, usize),
     /// Its connection breaks.
     BreakOff,
     /// The sinks catch up, and the log is trimmed.
     CatchUp,
+    /// One of the sinks makes a pass while the others stand still, and a checkpoint behind it or not.
+    Pass(usize, bool),
+    /// The log is trimmed.
+    Trim,
     /// A window is closed by hand.
     Close(Stream),
     /// The daemon ends in order and starts again.
@@ -30,51 +35,54 @@ pub enum Step {
     Kill,
 }
 
-use Step::{BeginUpload, BreakOff, CatchUp, Close, EndUpload, GoOn, Kill, Restart, Send};
-
-fn seconds(range: std::ops::Range<i64>) -> Vec<i64> {
-    range.collect()
-}
+use Step::{
+    BeginUpload, BreakOff, CatchUp, Close, EndUpload, GoOn, Kill, Pass, Restart, Send, Trim,
+};
 
 /// One request of each kind of window, several of them in one step, late ones, two in the same second,
-/// uploads over several segments beside other requests, restarts, and a log that is trimmed meanwhile.
+/// bad lines, uploads over several segments beside other requests, sinks that are ahead of others, restarts, and a log that is trimmed meanwhile.
 pub fn everything() -> Vec<Step> {
     vec![
-        Send(vec![(Orders, seconds(0..4), 10), (Clicks, seconds(0..3), 10)]),
+        Send(vec![(Orders, at(0..4), 10), (Clicks, at(0..3), 10)]),
         CatchUp,
-        Send(vec![(Orders, seconds(4..13), 10), (Visits, vec![0, 1, 11, 5, 25], 50)]),
-        BeginUpload(Orders, seconds(13..18), 3000),
-        Send(vec![(Clicks, vec![7, 26, 12], 10), (Orders, vec![14, 2, 15], 10)]),
+        Send(vec![(Orders, spoilt(4..13), 10), (Visits, at([0, 1, 11, 5, 25]), 50)]),
+        BeginUpload(Orders, spoilt(13..18), 3000),
+        Send(vec![(Clicks, at([7, 26, 12]), 10), (Orders, spoilt([14, 2, 15]), 10)]),
         CatchUp,
-        GoOn(seconds(18..27), 3000),
-        Send(vec![(Visits, vec![26, 40, 41, 60, 61], 50)]),
-        Send(vec![(Clicks, seconds(27..31), 5000)]),
-        EndUpload(vec![27, 1, 28], 100),
+        GoOn(spoilt(18..27), 3000),
+        Send(vec![(Visits, at([26, 40, 41, 60, 61]), 50)]),
+        Send(vec![(Clicks, at(27..31), 5000)]),
+        EndUpload(spoilt([27, 1, 28]), 100),
+        // The quarantine of orders, before any windows have the request that it belongs to.
+        Pass(1, true),
         CatchUp,
-        Close(Orders),
-        Send(vec![(Orders, vec![28], 0)]),
-        Close(Orders),
-        Send(vec![(Orders, vec![28], 0)]),
+        Close(Clicks),
+        Send(vec![(Clicks, at([30]), 0)]),
+        Close(Clicks),
+        Send(vec![(Clicks, at([30]), 0), (Orders, vec![Line::Bad, Line::Bad], 0)]),
         CatchUp,
         Kill,
-        BeginUpload(Clicks, seconds(31..33), 2000),
-        Send(vec![(Orders, vec![29, 30, 55, 3, 80, 81], 20)]),
+        BeginUpload(Clicks, spoilt(31..33), 2000),
+        Send(vec![(Orders, spoilt([29, 30, 55, 3, 80, 81]), 20)]),
+        // And the windows of orders before their quarantine.
+        Pass(0, true),
+        Trim,
         BreakOff,
-        Send(vec![(Clicks, seconds(33..40), 4000), (Clicks, vec![90, 31], 4000)]),
+        Send(vec![(Clicks, spoilt(33..40), 4000), (Clicks, at([90, 31]), 4000)]),
         CatchUp,
         Restart,
-        Send(vec![(Orders, seconds(81..84), 9000), (Visits, vec![62, 3, 80], 10)]),
-        BeginUpload(Orders, seconds(84..87), 100),
+        Send(vec![(Orders, at(81..84), 9000), (Visits, at([62, 3, 80]), 10)]),
+        BeginUpload(Orders, at(84..87), 100),
         Kill,
-        Send(vec![(Clicks, seconds(91..94), 9000), (Orders, vec![87, 99], 0)]),
+        Send(vec![(Clicks, at(91..94), 9000), (Orders, at([87, 99]), 0)]),
         CatchUp,
         Restart,
         // More than the sink holds in memory, so that it is written behind the last checkpoint.
-        Send(vec![(Orders, vec![100; 30], 9000)]),
+        Send(vec![(Orders, at([100; 30]), 9000)]),
         CatchUp,
         Kill,
         CatchUp,
-        Send(vec![(Orders, vec![100, 50], 0)]),
+        Send(vec![(Orders, spoilt([100, 50]), 0)]),
     ]
 }
 
@@ -84,22 +92,25 @@ pub fn play(disk: &SimDisk, script: &[Step], client: &mut Client) -> Option<Daem
     for step in script {
         match step {
             Send(requests) => {
-                for (stream, seconds, pad) in requests {
-                    client.send(&daemon, *stream, seconds, *pad);
+                for (stream, lines, pad) in requests {
+                    client.send(&daemon, *stream, lines, *pad);
                 }
             }
-            BeginUpload(stream, seconds, pad) => {
-                client.begin_upload(&daemon, *stream, seconds, *pad);
+            BeginUpload(stream, lines, pad) => {
+                client.begin_upload(&daemon, *stream, lines, *pad);
             }
-            GoOn(seconds, pad) => client.go_on_with_upload(&daemon, seconds, *pad),
-            EndUpload(seconds, pad) => client.end_upload(&daemon, seconds, *pad),
+            GoOn(lines, pad) => client.go_on_with_upload(&daemon, lines, *pad),
+            EndUpload(lines, pad) => client.end_upload(&daemon, lines, *pad),
             BreakOff => client.break_off_upload(),
             CatchUp => {
                 let caught_up = daemon.catch_up();
                 client.watch(disk);
                 assert!(ended(disk, &daemon) || caught_up.is_ok(), "{caught_up:?}");
             }
+            Pass(sink, has_checkpoint) => daemon.pass(*sink, *has_checkpoint),
+            Trim => daemon.trim(),
             Close(stream) => {
+                client.has_closed(*stream);
                 let record = CloseRecord { reason: CloseReason::Request, window: None };
                 let _ = daemon.log.request_close(daemon.stream(*stream), &record);
             }
