@@ -66,7 +66,9 @@ impl DataDir {
         let mut positions = Vec::new();
         for start in StartFile::all(&self.disk, &self.path)? {
             let pair = format!("{} of {}", start.sink(), start.stream());
-            positions.extend(self.position(&start).transpose().map(|position| (pair, position)));
+            // Its start file counts also where the sink has gone on from there.
+            let position = start.load().and_then(|_| self.position(&start));
+            positions.extend(position.transpose().map(|position| (pair, position)));
         }
         Ok(positions)
     }

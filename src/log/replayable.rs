@@ -9,6 +9,20 @@ use super::walk::Batch;
 use super::{LogId, Lsn, Position, RequestId, SchemaRecord};
 use crate::stream::StreamId;
 
+/// Whether a log still holds all that it once held from `lsn` on. One without segments lacks nothing.
+///
+/// The header of its oldest segment is only read where that says it: damage there is nobody's trouble who
+/// doesn't need that segment.
+pub fn holds_all_from(log: &LogDir, lsn: Lsn) -> Result<bool, ReadError> {
+    if !log.path().is_dir() {
+        return Ok(true);
+    }
+    match log.segments()?.first() {
+        Some(&first) if lsn < first => Ok(log.open(first)?.header().previous_end <= lsn),
+        _ => Ok(true),
+    }
+}
+
 /// What the log still holds of one stream.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Replayable {

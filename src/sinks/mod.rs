@@ -11,7 +11,7 @@
 //!     that its durable state belongs to, and is handed everything behind it again, once.
 //! S3. After an error the sink is dropped and reopened at its last durable position: whatever
 //!     it held in memory is gone. A failed sync is an error like any other, and never repeated.
-//! S4. A sink's failure stops neither ingestion nor another sink.
+//! S4. A sink's failure stops neither ingestion nor another sink, also when the process starts.
 //! S5. The log is trimmed only below the `restart` of a position that [`Sink::durable`] returned.
 
 pub mod absent;
@@ -26,6 +26,7 @@ pub mod quarantine;
 pub mod runner;
 mod sealed_file;
 mod set;
+mod standing;
 pub mod start;
 mod status;
 mod survey;

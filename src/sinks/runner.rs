@@ -19,8 +19,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::handed::Handed;
+use super::set::Pair;
+use super::standing::Standing;
 use super::status::{Condition, PairStatus, Pass};
-use super::{Backoff, Events, FreezeAnswer, Mark, OpenSink, Sink, SinkError, Tally};
+use super::{Backoff, Events, FreezeAnswer, OpenSink, Sink, SinkError, StartFile};
 use crate::log::{Item, Log, Lsn, Position, Reader, Reads, SpaceState};
 use crate::metrics::{Metrics, RecoveryMetrics, SinkMetrics};
 use crate::stream::StreamId;
@@ -43,7 +45,8 @@ pub struct Runner {
     log: Log,
     stream: StreamId,
     sink: Arc<dyn OpenSink>,
-    start: Position,
+    start: StartFile,
+    standing: Standing,
     /// A pair that has nothing to apply makes a checkpoint when its durable position holds so much
     /// more of the log than it needs: half a segment.
     idle_bytes: u64,
@@ -57,17 +60,13 @@ pub struct Runner {
 
 /// The pair that a runner runs.
 #[derive(Debug)]
-pub struct RunnerPair {
-    /// How its sink is opened.
-    pub sink: Arc<dyn OpenSink>,
+pub(super) struct RunnerPair {
+    /// How its sink is opened, and where it begins.
+    pub pair: Pair,
     /// The stream's number in the log.
     pub stream: StreamId,
-    /// Where the sink begins if it has no state.
-    pub start: Position,
-    /// Where its state at rest stands.
-    pub durable: Position,
-    /// What had become of the events up to there.
-    pub tally: Tally,
+    /// Where it stands.
+    pub standing: Standing,
 }
 
 #[derive(Debug)]
@@ -100,11 +99,16 @@ pub enum Step {
 
 impl Runner {
     /// A runner for a pair, until `stop` is set.
-    pub fn new(log: Log, pair: RunnerPair, metrics: &Metrics, stop: Arc<AtomicBool>) -> Self {
-        let RunnerPair { sink, stream, start, durable, tally } = pair;
+    pub(super) fn new(
+        log: Log,
+        pair: RunnerPair,
+        metrics: &Metrics,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        let RunnerPair { pair: Pair { sink, start }, stream, standing } = pair;
         let (name, of) = (sink.name(), sink.stream());
-        let mark = Mark { tally, ..Mark::first(durable) };
-        let status = PairStatus::new(name, of.to_owned(), mark, log.event_count(stream));
+        let count = log.event_count(stream);
+        let status = PairStatus::new(name, of.to_owned(), standing.mark(), count);
         let status = status.of_output(sink.reads() == Reads::Events);
         let recovery = metrics.recovery.clone();
         let metrics = metrics.sink(name, of);
@@ -117,6 +121,7 @@ impl Runner {
             stream,
             sink,
             start,
+            standing,
             idle_bytes,
             metrics,
             recovery,
@@ -127,6 +132,11 @@ impl Runner {
     /// The stream's number in the log.
     pub fn stream(&self) -> StreamId {
         self.stream
+    }
+
+    /// Where it stood when it was made: what is behind that in the log waits for it.
+    pub(super) fn found(&self) -> Position {
+        self.standing.waits_behind(self.log.durable_end())
     }
 
     /// The handles of its metrics.
@@ -321,13 +331,24 @@ impl Runner {
     }
 
     fn open(&mut self) -> Result<Opened, SinkError> {
-        let sink = self.sink.open(self.start, self.log.recovered_end())?;
+        let sink = self.sink.open(self.start()?, self.log.recovered_end())?;
         let durable = sink.durable();
+        self.standing.opened_at(&durable, &self.log)?;
         let reader = self.log.reader(self.stream, durable);
         let reader = reader.map_err(|error| SinkError::of_log(self.log.dir(), &error))?;
         let reader = reader.reading(self.sink.reads());
         self.status.reopened(durable, sink.tally());
         Ok(Opened { sink, reader, close_asked: None })
+    }
+
+    /// Where the sink begins if it has no state.
+    fn start(&self) -> Result<Position, SinkError> {
+        if let Some(start) = self.standing.start() {
+            return Ok(start);
+        }
+        let path = self.start.path();
+        let gone = || SinkError::Other(format!("{} is gone: restore it", path.display()));
+        self.start.load()?.map(|mark| mark.position).ok_or_else(gone)
     }
 
     fn checkpointed(&self, durable: Position) {

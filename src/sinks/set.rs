@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::runner::{Runner, RunnerPair};
+use super::standing::Standing;
 use super::start::StartFile;
 use super::survey::Survey;
 use super::{
@@ -37,6 +38,9 @@ impl Pair {
 
     /// What runs this pair until `stop` is set. The log may take no request before all pairs have their
     /// runners: what comes from then on is held for them, whether their sinks can be opened or not.
+    ///
+    /// A pair whose files can't be read, or are damaged, has a runner like every other one, which says so
+    /// and holds the log (S4). An error is a start file that can't be made.
     pub fn runner(
         &self,
         log: &Log,
@@ -47,26 +51,32 @@ impl Pair {
         let Some((id, _)) = log.stream(stream) else {
             return Err(SinkError::Other(format!("the log has no stream `{stream}`")));
         };
-        let mark = self.start(log)?;
-        let start = mark.position;
-        // What the sink still needs must be known before another one, which is quicker, trims.
-        let durable = self.sink.stored_position()?.unwrap_or(start);
-        let sink = Arc::clone(&self.sink);
-        let pair = RunnerPair { sink, stream: id, start, durable, tally: mark.tally };
+        let standing = self.standing(log)?;
+        let pair = RunnerPair { pair: self.clone(), stream: id, standing };
         Ok(Runner::new(log.clone(), pair, metrics, Arc::clone(stop)))
     }
 
-    /// Where the sink begins if it has never run: where the pair was first configured, which is at
-    /// the log's end for one that is new.
-    fn start(&self, log: &Log) -> Result<Mark, SinkError> {
-        if let Some(mark) = self.start.load()? {
-            self.start.make_durable()?;
-            return Ok(mark);
-        }
-        // Not where this process may write: if it never does, the log doesn't reach that far.
-        let mark = Mark::first(Position::at(log.id(), log.recovered_end()));
-        self.start.store(mark)?;
-        Ok(mark)
+    /// Where the pair stands. A pair that is new begins where it was first configured, which is at the
+    /// log's end.
+    fn standing(&self, log: &Log) -> Result<Standing, SinkError> {
+        let mark = match self.start.load() {
+            Err(error) => return Ok(Standing::nowhere(log.id(), &error)),
+            Ok(Some(mark)) => {
+                self.start.make_durable()?;
+                mark
+            }
+            Ok(None) => {
+                // Not where this process may write: if it never does, the log doesn't reach that far.
+                let mark = Mark::first(Position::at(log.id(), log.recovered_end()));
+                self.start.store(mark)?;
+                mark
+            }
+        };
+        // What the sink still needs must be known before another one, which is quicker, trims.
+        Ok(match self.sink.stored_position() {
+            Ok(stored) => Standing::at(mark, stored),
+            Err(error) => Standing::behind(mark, &error),
+        })
     }
 }
 
@@ -90,7 +100,7 @@ impl Sinks {
             pairs.iter().map(|pair| pair.runner(log, metrics, &stop)).collect::<Result<_, _>>()?;
         let statuses: Arc<[_]> = runners.iter().map(|runner| Arc::clone(runner.status())).collect();
         let found: Vec<_> =
-            runners.iter().map(|runner| (runner.stream(), runner.status().durable())).collect();
+            runners.iter().map(|runner| (runner.stream(), runner.found())).collect();
         let pairs = runners.iter().map(|runner| (Arc::clone(runner.status()), runner.metrics()));
         let mut sinks = Self {
             log: log.clone(),

@@ -45,24 +45,18 @@ impl StartFile {
         Self { disk, dir: data_dir.join(DIR), sink: sink.to_owned(), stream: stream.to_owned() }
     }
 
-    /// All pairs that a data directory has ever had, whatever is configured now.
+    /// All pairs that a data directory has ever had, whatever is configured now. Told by the names of
+    /// the files, so that one which can't be read is its own pair's trouble.
     pub fn all(disk: &Arc<dyn Disk>, data_dir: &Path) -> Result<Vec<Self>, SinkError> {
         let dir = data_dir.join(DIR);
         let names = match disk.read_dir(&dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(SinkError::io("listing", &dir))?,
         };
-        let mut files = Vec::new();
-        for name in names.iter().filter(|name| name.ends_with(SUFFIX)) {
-            let content = sealed_file::load::<Content>(disk.as_ref(), &dir.join(name))?;
-            files.extend(content.map(|content| Self {
-                disk: Arc::clone(disk),
-                dir: dir.clone(),
-                sink: content.sink,
-                stream: content.stream,
-            }));
-        }
-        Ok(files)
+        // No sink's name has a hyphen.
+        let pairs = names.iter().filter_map(|name| name.strip_suffix(SUFFIX)?.split_once('-'));
+        let file = |(sink, stream)| Self::new(Arc::clone(disk), data_dir, sink, stream);
+        Ok(pairs.map(file).collect())
     }
 
     /// The sink's name.

@@ -92,6 +92,8 @@ struct Remembering {
     failures: Arc<AtomicU32>,
     /// How long applying takes.
     takes: Duration,
+    /// Its position can't be read, and it can't be opened.
+    is_away: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -111,8 +113,13 @@ struct RememberingSink {
 
 impl Remembering {
     fn new(stream: &'static str) -> Self {
-        let takes = Duration::ZERO;
-        Self { stream, medium: Arc::default(), failures: Arc::default(), takes }
+        let (takes, is_away) = (Duration::ZERO, Arc::default());
+        Self { stream, medium: Arc::default(), failures: Arc::default(), takes, is_away }
+    }
+
+    fn look(&self) -> Result<(), SinkError> {
+        let is_away = self.is_away.load(Ordering::SeqCst);
+        if is_away { Err(SinkError::Other("its disk is away".to_owned())) } else { Ok(()) }
     }
 }
 
@@ -126,10 +133,12 @@ impl OpenSink for Remembering {
     }
 
     fn stored_position(&self) -> Result<Option<Position>, SinkError> {
+        self.look()?;
         Ok(self.medium.lock().unwrap().position)
     }
 
     fn open(&self, start: Position, _recovered_end: Lsn) -> Result<Box<dyn Sink>, SinkError> {
+        self.look()?;
         let mut medium = self.medium.lock().unwrap();
         medium.opened += 1;
         medium.position = medium.position.or(Some(start));
@@ -412,4 +421,100 @@ fn a_sink_is_frozen_at_a_checkpoint_or_says_why_it_cant_be() {
     let error = answered.try_recv().unwrap().unwrap_err();
     assert_eq!(error.to_string(), "it was told to");
     runner.finish();
+}
+
+/// S4: the log keeps what a sink may need that nobody knows the position of; the others go on, their
+/// figures are exact, and once it can be read nothing is missing and nothing twice.
+#[test]
+fn a_pair_that_stands_nobody_knows_where_keeps_the_log_and_nobody_from_starting() {
+    let mut rig = Rig::new();
+    let (lost, other) = (Remembering::new("a"), Remembering::new("b"));
+    let (lost_medium, is_away) = (Arc::clone(&lost.medium), Arc::clone(&lost.is_away));
+    let other_medium = Arc::clone(&other.medium);
+    let pair = |sink: Remembering, rig: &Rig| {
+        let start = rig.start_file("remembering", sink.stream);
+        Pair { sink: Arc::new(sink), start }
+    };
+    let pairs = [pair(lost, &rig), pair(other, &rig)];
+    let mut runners: Vec<_> = pairs.iter().map(|pair| rig.runner(pair)).collect();
+    for n in 0..40 {
+        rig.append("a", n * 100, 100);
+        for runner in &mut runners {
+            runner.step();
+        }
+    }
+    runners.iter_mut().for_each(Runner::finish);
+    // So the beginnings are trimmed, and counting from there would fail.
+    let statuses: Vec<_> = runners.iter().map(|runner| Arc::clone(runner.status())).collect();
+    super::trim(&rig.log, &statuses);
+    assert!(rig.log.usage().oldest > Lsn(64 << 10));
+    rig.append("b", 0, 5);
+
+    is_away.store(true, Ordering::SeqCst);
+    let mut rig = Rig::on(&rig.disk);
+    let oldest = rig.log.usage().oldest;
+    let metrics = Metrics::new().unwrap();
+    let sinks = Sinks::start(&rig.log, &pairs, &metrics).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    assert!(runtime.block_on(sinks.wait_for_figures(Duration::from_secs(20))));
+    assert!(sinks.figures_of("a").is_exact && sinks.figures_of("b").is_exact);
+    let wait = |name: &str, stream: &str, lsn| {
+        assert!(runtime.block_on(sinks.wait_for(name, stream, lsn, Duration::from_secs(20))));
+    };
+    for n in 40..80 {
+        rig.append("a", n * 100, 100);
+        let commit = rig.append("b", n, 1);
+        wait("remembering", "b", commit);
+    }
+    let health = sinks.health();
+    assert_eq!((health[0].status, health[1].status), ("retrying", "ok"));
+    assert_eq!(health[0].error.as_deref(), Some("its disk is away"));
+    sinks.trim();
+    assert_eq!(rig.log.usage().oldest, oldest, "what it may need is kept");
+    is_away.store(false, Ordering::SeqCst);
+    wait("remembering", "a", rig.log.durable_end());
+    assert!(sinks.join(Duration::from_secs(20)));
+    assert_eq!(numbers(&lost_medium), (0..8000).collect::<Vec<_>>());
+    assert_eq!(numbers(&other_medium).len(), 45);
+    let figures = sinks.figures_of("a");
+    assert_eq!((figures.received, figures.processed, figures.waiting), (8000, 8000, 0));
+}
+
+/// A log that has lost its end is noticed also by a sink that could say only later how far it had got.
+#[test]
+fn a_position_that_the_log_never_gave_is_damage_whenever_it_is_read() {
+    let rig = Rig::new();
+    let sink = Remembering::new("a");
+    let (medium, is_away) = (Arc::clone(&sink.medium), Arc::clone(&sink.is_away));
+    let pair = Pair { sink: Arc::new(sink), start: rig.start_file("remembering", "a") };
+    drop(rig.runner(&pair));
+    medium.lock().unwrap().position = Some(Position::at(rig.log.id(), Lsn(1 << 30)));
+    is_away.store(true, Ordering::SeqCst);
+    let mut runner = rig.runner(&pair);
+    assert!(matches!(runner.step(), Step::Failed(_)));
+    is_away.store(false, Ordering::SeqCst);
+    assert_eq!(runner.step(), Step::Damaged);
+    let health = runner.status().health(rig.log.durable_end());
+    let error = health.error.unwrap();
+    assert!(error.contains("up to LSN 1073741824"), "{error}");
+}
+
+/// The start file, too, is its own pair's.
+#[test]
+fn a_damaged_start_file_stops_its_own_sink_and_is_found_by_its_name() {
+    let mut rig = Rig::new();
+    let start = rig.start_file("remembering", "a");
+    let pair = Pair { sink: Arc::new(Remembering::new("a")), start: start.clone() };
+    drop(rig.runner(&pair));
+    let path = start.path();
+    let file = rig.disk.open_write(&path).unwrap();
+    file.write_all_at(&[std::io::IoSlice::new(b"x")], 5).unwrap();
+    let mut runner = rig.runner(&pair);
+    rig.append("a", 0, 1);
+    assert_eq!(runner.step(), Step::Damaged);
+    assert_eq!(runner.status().restart(), Lsn::ZERO, "all of the log is kept");
+    let error = runner.status().health(rig.log.durable_end()).error.unwrap();
+    assert!(error.contains(path.to_str().unwrap()), "{error}");
+    let all = StartFile::all(&rig.disk, Path::new("/data")).unwrap();
+    assert_eq!(all.iter().map(StartFile::path).collect::<Vec<_>>(), [path]);
 }

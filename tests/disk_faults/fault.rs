@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::windrow;
 
-/// `write` as the store of `usage` uses it. Elsewhere it also writes to sockets and wakes threads, where
+/// `write` as the embedded stores use it. Elsewhere it also writes to sockets and wakes threads, where
 /// such faults don't happen.
 pub const WRITES: &str = "write";
 
@@ -45,7 +45,8 @@ impl<'a> Fault<'a> {
     pub fn program(&self, dir: &Path, data: &Path, trace: &Path) -> PathBuf {
         let path = dir.join("windrow-with-faults");
         let Self { calls, error, when, files } = self;
-        let store = if *calls == WRITES { of_the_store(data) } else { Vec::new() };
+        let stores = || ["usage", "keys"].iter().flat_map(|store| of_store(data, store)).collect();
+        let store: Vec<_> = if *calls == WRITES { stores() } else { Vec::new() };
         let only = files.iter().chain(&store).map(|file| format!("-P '{}' ", file.display()));
         let only: String = only.collect();
         let windrow = windrow();
@@ -81,9 +82,9 @@ pub fn injected(trace: &Path) -> usize {
     trace.lines().filter(|line| line.contains("(INJECTED)")).count()
 }
 
-/// The files of the store of `usage`, by the names that it gives them.
-fn of_the_store(data: &Path) -> Vec<PathBuf> {
-    let store = data.join("usage");
+/// The files of an embedded store, `usage` or `keys`, by the names that it gives them.
+pub fn of_store(data: &Path, store: &str) -> Vec<PathBuf> {
+    let store = data.join(store);
     let mut names = vec!["version".to_owned(), "0.jnl".to_owned(), "1.jnl".to_owned()];
     for keyspace in 0..6 {
         let files = (0..20).flat_map(|n| [format!("v{n}"), format!("tables/{n}")]);

@@ -16,6 +16,7 @@
 mod fault;
 mod reading;
 mod script;
+mod stores;
 
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -13,6 +13,7 @@ use crate::cli::{NeedsPerson, Program};
 use crate::config::{Config, Limits};
 use crate::disk::{Disk, RealDisk};
 use crate::ingest::Intake;
+use crate::log::scan::LogDir;
 use crate::log::{Committer, Log, LogOptions, OpenError, RecoveryReport};
 use crate::metrics::Metrics;
 use crate::quarantine::Room;
@@ -37,7 +38,7 @@ impl Opened {
     ) -> anyhow::Result<(Self, Ready)> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let mut pairs = Pairs::find(config, program, &disk, metrics).map_err(damaged)?;
-        let held = pairs.held().map_err(damaged)?;
+        let held = pairs.held(&LogDir::new(disk.clone(), &config.wal.dir)).map_err(damaged)?;
         let schemas =
             config.streams.iter().map(|it| (it.name.clone(), it.schema.clone())).collect();
         let opened =

@@ -99,12 +99,22 @@ impl Pairs {
         Ok(Self { configured, windows, table, usage, rooms, keys, removed })
     }
 
-    /// The positions that they hold.
-    pub(super) fn held(&self) -> anyhow::Result<Vec<Held>> {
+    /// The positions that they hold, as far as they can be read: a pair whose position can't be is its own
+    /// trouble (S4), as long as there is a log that it may belong to.
+    pub(super) fn held(&self, log: &LogDir) -> anyhow::Result<Vec<Held>> {
         let mut held = Vec::new();
-        for pair in self.configured.iter().chain(&self.removed) {
-            let own = pair.held()?;
-            held.extend(own.map(|own| Held { what: own.what, position: own.position }));
+        for pair in &self.removed {
+            held.extend(pair.held()?);
+        }
+        for pair in &self.configured {
+            match pair.held() {
+                Ok(own) => held.extend(own),
+                Err(error) if has_segments(log) => {
+                    tracing::debug!(%error, "a position that isn't compared with the log");
+                }
+                // A new log in the place of one that was lost would lose what it held in silence.
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(held)
     }
@@ -136,6 +146,10 @@ impl Pairs {
         }
         Ok(())
     }
+}
+
+fn has_segments(log: &LogDir) -> bool {
+    log.path().is_dir() && log.segments().is_ok_and(|segments| !segments.is_empty())
 }
 
 /// Makes what a pair consists of.

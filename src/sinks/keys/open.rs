@@ -22,6 +22,7 @@ use super::stream::StreamKeys;
 use super::{DIR, NAME};
 use crate::disk::Disk;
 use crate::disk::aside::set_aside;
+use crate::log::replayable::holds_all_from;
 use crate::log::scan::LogDir;
 use crate::log::{Lsn, Position, ReadError, Reads};
 use crate::sinks::lsm::{Horizon, StoreError};
@@ -164,8 +165,9 @@ impl StreamKeys {
         if position.log == start.log && position.commit < start.commit {
             return Ok(true);
         }
-        let oldest = self.oldest()?;
-        Ok(oldest.is_some_and(|oldest| oldest.previous_end > position.restart))
+        let log = &self.shared.parts.log;
+        let holds = holds_all_from(log, position.restart);
+        Ok(!holds.map_err(|error| SinkError::of_log(log.path(), &error))?)
     }
 
     /// The state of a stream whose keys begin at `start` or, if the log doesn't hold everything from
@@ -238,18 +240,11 @@ impl OpenSink for OpenKeys {
         Reads::KeyedCommits
     }
 
-    /// Opens the store, and makes it again where that must be. One that can't be opened now keeps nobody
-    /// from starting: until it can, what the start file names is held.
+    /// Opens the store, and makes it again where that must be.
     fn stored_position(&self) -> Result<Option<Position>, SinkError> {
         let Some(start) = self.0.start.load()? else { return Ok(None) };
-        match self.0.ready(&start) {
-            Ok((_, state)) => Ok(Some(state.position)),
-            Err(error @ SinkError::Damaged { .. }) => Err(error),
-            Err(error) => {
-                tracing::warn!(%error, "the store of idempotency keys can't be opened now");
-                Ok(None)
-            }
-        }
+        let (_, state) = self.0.ready(&start)?;
+        Ok(Some(state.position))
     }
 
     fn open(&self, start: Position, recovered_end: Lsn) -> Result<Box<dyn Sink>, SinkError> {

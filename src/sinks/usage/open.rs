@@ -20,9 +20,8 @@ use super::store::Store;
 use super::{DIR, NAME};
 use crate::disk::Disk;
 use crate::disk::aside::set_aside;
-use crate::log::replayable::Replayable;
+use crate::log::replayable::{Replayable, holds_all_from};
 use crate::log::scan::LogDir;
-use crate::log::walk::SegmentFile;
 use crate::log::{Lsn, Position, ReadError};
 use crate::metrics::UsageMetrics;
 use crate::sinks::lsm::{Horizon, StoreError};
@@ -161,8 +160,8 @@ impl Usage {
         if position.log == start.position.log && position.commit < start.position.commit {
             return Ok(true);
         }
-        let oldest = self.oldest().map_err(|error| self.log_error(&error))?;
-        Ok(oldest.is_some_and(|oldest| oldest.header().previous_end > position.restart))
+        let holds = holds_all_from(&self.parts.log, position.restart);
+        Ok(!holds.map_err(|error| self.log_error(&error))?)
     }
 
     fn behind_the_gap(&self, mut state: State, start: &Mark) -> Result<State, SinkError> {
@@ -178,15 +177,6 @@ impl Usage {
             warn_of_gap(next.commit);
         }
         Ok(state)
-    }
-
-    /// The log's oldest segment. `None` if there is no log.
-    fn oldest(&self) -> Result<Option<SegmentFile>, ReadError> {
-        let log = &self.parts.log;
-        if !log.path().is_dir() {
-            return Ok(None);
-        }
-        log.segments()?.first().map(|first| Ok(log.open(*first)?)).transpose()
     }
 
     /// What the log holds, and where to begin to have it all. `None` if there is no log.
