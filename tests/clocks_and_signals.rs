@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use harness::{Daemon, PATIENCE, position, say, user_events, windrow};
 
@@ -184,6 +184,27 @@ fn a_storm_of_hangups_is_noticed_by_nobody() {
     let accepted = client.stop();
     assert_eq!(daemon.wait_for_rows("user-events", accepted)["rows"], accepted);
     assert_eq!(daemon.stop().code(), Some(0));
+}
+
+#[test]
+fn a_hangup_in_the_middle_of_the_start_ends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let lock = dir.path().join("lock");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Nobody can know the process any sooner.
+            let began = Instant::now();
+            while began.elapsed() < PATIENCE {
+                let written = fs::read_to_string(&lock).unwrap_or_default();
+                if let Some(pid) = written.trim().parse().ok().and_then(Pid::from_raw) {
+                    return kill_process(pid, Signal::HUP).unwrap();
+                }
+            }
+        });
+        let daemon = Daemon::start(dir.path());
+        assert_eq!(daemon.ingest("user-events", user_events(0, 5))["rows"], 5);
+        assert_eq!(daemon.stop().code(), Some(0));
+    });
 }
 
 #[test]

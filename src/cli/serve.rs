@@ -27,7 +27,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use self::opening::Opened;
-use self::signals::{Signals, reload_on_hangup};
+use self::signals::{Hangups, Signals};
 use crate::cli::{Program, WrongUsage};
 use crate::config::Config;
 use crate::disk::DirLock;
@@ -53,22 +53,27 @@ pub struct Arguments {
 /// Runs the daemon until it is told to stop.
 pub fn run(config: Config, program: &Program) -> anyhow::Result<()> {
     panics::end_the_process();
-    machine::make_data_dir(&config.data_dir)?;
-    machine::make_log_dir(&config.wal.dir)?;
-    let _locks = DirLock::acquire_with_log(&config.data_dir, &config.wal.dir)?;
-    machine::prepare(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("http")
         .enable_all()
         .build()
         .context("starting the server's threads")?;
-    let result = runtime.block_on(serve(config, program.clone()));
+    // Before anything that takes time, or leaves a trace that tells somebody to send it.
+    let hangups = {
+        let _in_runtime = runtime.enter();
+        Hangups::catch()?
+    };
+    machine::make_data_dir(&config.data_dir)?;
+    machine::make_log_dir(&config.wal.dir)?;
+    let _locks = DirLock::acquire_with_log(&config.data_dir, &config.wal.dir)?;
+    machine::prepare(&config);
+    let result = runtime.block_on(serve(config, program.clone(), hangups));
     // Requests that ignored their time are cut off here.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(config: Config, program: Program) -> anyhow::Result<()> {
+async fn serve(config: Config, program: Program, hangups: Hangups) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let metrics = Arc::new(Metrics::new()?);
     let guard = access::guard(&config, &metrics)?;
@@ -80,7 +85,7 @@ async fn serve(config: Config, program: Program) -> anyhow::Result<()> {
     if let Some(tls) = &tls {
         reloads.add(tls.clone());
     }
-    reload_on_hangup(reloads)?;
+    hangups.follow(reloads);
     let app = Arc::new(App::new(&config, metrics.clone(), guard));
     let listener = Listener::bind(&config.listen).await?;
     let version = env!("CARGO_PKG_VERSION");

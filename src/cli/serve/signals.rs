@@ -29,18 +29,26 @@ impl Signals {
     }
 }
 
-/// Catches SIGHUP from now on, and reads everything again at each. Signals that come while that is done
-/// are one: whatever changed before them is read once more behind it.
-pub(super) fn reload_on_hangup(reloads: Reloads) -> anyhow::Result<()> {
-    let mut hangups = catch(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangups.recv().await.is_some() {
-            let reloads = reloads.clone();
-            // A panic in it would have ended the process.
-            let _ = tokio::task::spawn_blocking(move || reloads.all()).await;
-        }
-    });
-    Ok(())
+/// The signals that ask for everything to be read again.
+pub(super) struct Hangups(Signal);
+
+impl Hangups {
+    /// Catches them from now on: nobody else would, and one of them would end the process.
+    pub(super) fn catch() -> anyhow::Result<Self> {
+        Ok(Self(catch(SignalKind::hangup())?))
+    }
+
+    /// Reads everything again at each, also at one that has come already. Those that come while that is
+    /// done are one: whatever changed before them is read once more behind it.
+    pub(super) fn follow(mut self, reloads: Reloads) {
+        tokio::spawn(async move {
+            while self.0.recv().await.is_some() {
+                let reloads = reloads.clone();
+                // A panic in it would have ended the process.
+                let _ = tokio::task::spawn_blocking(move || reloads.all()).await;
+            }
+        });
+    }
 }
 
 fn catch(kind: SignalKind) -> anyhow::Result<Signal> {
