@@ -140,6 +140,14 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
+impl Listen {
+    /// Whether it is an address that only programs on this machine can reach. Not so a Unix socket: whoever
+    /// may open its file reaches that.
+    pub fn is_loopback(&self) -> bool {
+        matches!(self, Self::Tcp(address) if address.ip().to_canonical().is_loopback())
+    }
+}
+
 impl FromText for Listen {
     const EXPECTED: &'static str = "an address and port such as `127.0.0.1:8080`, or a socket such as `unix:/run/windrow.sock`";
 

@@ -31,6 +31,8 @@ pub struct App {
     pub(super) guard: Option<Arc<Guard>>,
     /// Whose pages may send and read.
     pub(super) cors: Origins,
+    /// Only this machine can reach it, and everybody on it may do everything.
+    pub(super) is_private: bool,
     pub(super) started: Instant,
     ready: OnceLock<Ready>,
     ending: AtomicBool,
@@ -62,7 +64,9 @@ pub struct Ready {
 impl App {
     /// The state of a daemon that has just started. Without a `guard`, everybody may do everything.
     pub fn new(config: &Config, metrics: Arc<Metrics>, guard: Option<Arc<Guard>>) -> Self {
+        let is_loopback = config.listen.is_loopback();
         Self {
+            is_private: guard.is_none() && is_loopback,
             statistics: Statistics::new(),
             metrics,
             limits: BodyLimits {

@@ -38,7 +38,7 @@ impl Server {
         let terms = Terms {
             router: routes::router(&app),
             ids: Arc::new(RequestIds::new()),
-            pages: Arc::new(Pages::new(app.cors.clone(), app.metrics.access.clone())),
+            pages: Arc::new(Pages::new(app.cors.clone(), app.is_private, app.metrics.access.clone())),
             head_max: limits.head,
             tls,
             http2: Http2::new(limits.in_flight_bytes),

@@ -8,7 +8,14 @@
 //! For what a form can send, a browser doesn't ask: it sends it, and only keeps the answer back. Whoever runs
 //! windrow on their own machine, without tokens, would take events from every page that they look at. So what
 //! a browser itself says to come from a page elsewhere ([`SITE`]) is refused ([`Pages`]).
+//!
+//! The owner of a name can have it lead to whatever machine looks at their page (DNS rebinding); then windrow
+//! on that machine is the page's own origin, to the browser. So where only this machine can reach windrow,
+//! and without tokens, a page that sends must be one of this machine by name. What only reads isn't told
+//! from what a program reads by anything that such a page couldn't leave out: against that there are
+//! tokens, and Unix sockets.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -16,6 +23,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
 use http_body::Body;
+use memchr::memmem;
 
 use super::problem::Problem;
 use crate::config::Origins;
@@ -50,18 +58,20 @@ const ELSEWHERE: [&[u8]; 2] = [b"cross-site", b"same-site"];
 #[derive(Debug)]
 pub(super) struct Pages {
     origins: Origins,
+    /// Only this machine can reach windrow, and everybody on it may do everything.
+    is_private: bool,
     metrics: AccessMetrics,
 }
 
 impl Pages {
-    /// Those of these origins.
-    pub(super) fn new(origins: Origins, metrics: AccessMetrics) -> Self {
-        Self { origins, metrics }
+    /// Those of these origins, and of this machine if windrow `is_private` to it.
+    pub(super) fn new(origins: Origins, is_private: bool, metrics: AccessMetrics) -> Self {
+        Self { origins, is_private, metrics }
     }
 
     /// The answer to a request that isn't taken because of the page that it comes from.
     pub(super) fn refusal<B: Body>(&self, request: &Request<B>) -> Option<Response> {
-        let mut response = unwelcome(&self.origins, request)?.into_response();
+        let mut response = unwelcome(&self.origins, self.is_private, request)?.into_response();
         self.metrics.denied(Denied::Origin);
         if !request.body().is_end_stream() && request.version() < Version::HTTP_2 {
             // Nobody reads the body.
@@ -72,19 +82,49 @@ impl Pages {
 }
 
 /// Why a request isn't taken, if it would change something and comes from a page that isn't allowed.
-fn unwelcome<B>(origins: &Origins, request: &Request<B>) -> Option<Problem> {
+fn unwelcome<B>(origins: &Origins, is_private: bool, request: &Request<B>) -> Option<Problem> {
     let headers = request.headers();
     // Without it, as programs send requests, there is nothing more to look at.
     let origin = headers.get(header::ORIGIN)?;
-    let site = headers.get(&SITE)?.as_bytes();
     let changes = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-    if !changes || !ELSEWHERE.contains(&site) || allowed(origins, headers).is_some() {
+    if !changes || allowed(origins, headers).is_some() {
+        return None;
+    }
+    let is_elsewhere = match headers.get(&SITE) {
+        Some(site) => ELSEWHERE.contains(&site.as_bytes()),
+        // It isn't sent to names that a browser doesn't trust, as those of this machine are.
+        None => is_private && is_of_host(origin, headers) && !names_this_machine(origin),
+    };
+    if !is_elsewhere {
         return None;
     }
     let origin: String = String::from_utf8_lossy(origin.as_bytes()).chars().take(200).collect();
     Some(Problem::forbidden(format!(
         "pages of `{origin}` may not send: its origin would have to be named in `cors`"
     )))
+}
+
+/// Whether a page of that origin comes from the host that it sends to, as its browser knows it.
+fn is_of_host(origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+    host.is_some_and(|host| authority(origin.as_bytes()).eq_ignore_ascii_case(host))
+}
+
+/// Whether an origin is an address, or a name that no other machine can have (RFC 6761, 6.3).
+fn names_this_machine(origin: &HeaderValue) -> bool {
+    let authority = String::from_utf8_lossy(authority(origin.as_bytes())).to_ascii_lowercase();
+    let name = match authority.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => &authority,
+    };
+    let name = name.trim_end_matches('.');
+    let is_address = name.starts_with('[') || name.parse::<Ipv4Addr>().is_ok();
+    is_address || name == "localhost" || name.ends_with(".localhost")
+}
+
+/// Host and port of an origin.
+fn authority(origin: &[u8]) -> &[u8] {
+    memmem::find(origin, b"://").map_or(origin, |at| &origin[at + 3..])
 }
 
 /// Answers preflights, and says on all other answers which page may read them.
@@ -161,8 +201,28 @@ mod tests {
             for (name, value) in [(header::ORIGIN, origin), (SITE, site)] {
                 request = value.into_iter().fold(request, |it, value| it.header(&name, value));
             }
-            let refusal = unwelcome(origins, &request.body(()).unwrap());
+            let refusal = unwelcome(origins, true, &request.body(()).unwrap());
             assert_eq!(refusal.is_none(), welcome, "{origins:?} {method} {origin:?} {site:?}");
         }
+    }
+
+    #[test]
+    fn a_page_whose_name_was_led_here_is_unwelcome_where_only_this_machine_is_expected() {
+        let refused = |is_private, origin: &str, host: &str| {
+            let request = Request::post("/").header(header::ORIGIN, origin);
+            let request = request.header(header::HOST, host).body(()).unwrap();
+            unwelcome(&Origins::None, is_private, &request).is_some()
+        };
+        assert!(refused(true, "http://evil.example:8080", "evil.example:8080"));
+        assert!(refused(true, "http://Evil.example", "evil.example"));
+        assert!(refused(true, "http://notlocalhost:80", "notlocalhost:80"));
+        assert!(!refused(false, "http://evil.example:8080", "evil.example:8080"));
+        for own in
+            ["localhost:8080", "windrow.localhost", "127.0.0.1:8080", "[::1]:8080", "10.0.0.9"]
+        {
+            assert!(!refused(true, &format!("http://{own}"), own), "{own}");
+        }
+        // No browser says that.
+        assert!(!refused(true, "http://evil.example", "w"));
     }
 }

@@ -89,3 +89,24 @@ fn what_a_page_elsewhere_sends_without_asking_is_refused_also_without_tokens() {
     assert!(metrics.contains("windrow_requests_denied_total{reason=\"origin\"} 1\n"), "{metrics}");
     assert_eq!(daemon.get("/v1/streams/user-events/windows").status, 200);
 }
+
+#[test]
+fn a_page_whose_name_was_led_to_this_machine_may_not_send() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path());
+    let send = |host: &str| {
+        let body = user_events(0, 1);
+        let length = body.len();
+        let mut page = daemon.connect();
+        let head = format!("host: {host}\r\norigin: http://{host}\r\ncontent-length: {length}");
+        page.write(format!("POST /user/event HTTP/1.1\r\n{head}\r\n\r\n{body}")).unwrap();
+        page.read_answer("POST").unwrap()
+    };
+    // To its browser, it sends to where it comes from.
+    let detail = problem(&send("evil.example:8080"), 403);
+    assert!(detail.contains("`http://evil.example:8080`") && detail.contains("`cors`"), "{detail}");
+    for own in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080"] {
+        assert_eq!(send(own).status, 200, "{own}");
+    }
+    assert_eq!(daemon.ingest("user-events", user_events(5, 1))["rows"], 4);
+}

@@ -48,7 +48,7 @@ fn warn_of_strangers(config: &Config) {
 /// Whether others than this machine's users may reach the address.
 fn is_beyond_this_machine(listen: &Listen) -> bool {
     match listen {
-        Listen::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+        Listen::Tcp(_) => !listen.is_loopback(),
         Listen::Unix(_) => false,
     }
 }
