@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 /// What a connection has done.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
-    /// Requests that are being answered.
+    /// Requests that are being answered: until the head of the answer is known.
     in_service: AtomicU32,
+    /// Requests of whose answers there is something left to be written, or to be made.
+    unfinished: AtomicU32,
+    /// The socket takes no more for now, or is being shut down.
+    held_back: AtomicBool,
     /// Grows with each beginning and end of a request and each write.
     progress: AtomicU64,
     /// Whether some of a request's body may still come, or lie unread in the socket.
@@ -23,6 +27,22 @@ impl Activity {
         self.progress.fetch_add(1, Ordering::Relaxed);
         self.in_head.store(false, Ordering::Relaxed);
         InService(self.clone())
+    }
+
+    /// A request has an answer that isn't written yet, until the guard is dropped.
+    pub(super) fn begin_answer(self: &Arc<Self>) -> Unfinished {
+        self.unfinished.fetch_add(1, Ordering::Relaxed);
+        Unfinished(self.clone())
+    }
+
+    /// Whether there is no request, and everything is written of those before.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.unfinished.load(Ordering::Relaxed) == 0 && !self.held_back.load(Ordering::Relaxed)
+    }
+
+    /// Whether something is held back that was to be written, or the end is under way.
+    pub(super) fn set_held_back(&self, held_back: bool) {
+        self.held_back.store(held_back, Ordering::Relaxed);
     }
 
     /// `None` while a request is being answered: its own limits hold. Otherwise a number that stays
@@ -81,6 +101,16 @@ impl Drop for InService {
     }
 }
 
+/// An answer of which something is left.
+#[derive(Debug)]
+pub(super) struct Unfinished(Arc<Activity>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.0.unfinished.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +131,19 @@ mod tests {
         assert_eq!(activity.idle_since(), since);
         activity.has_written();
         assert_ne!(activity.idle_since(), since);
+    }
+
+    #[test]
+    fn a_connection_is_between_requests_once_all_of_the_answer_is_written() {
+        let activity = Arc::new(Activity::default());
+        assert!(activity.is_between_requests());
+        let (request, answer) = (activity.begin(), activity.begin_answer());
+        drop(request);
+        assert!(!activity.is_between_requests(), "its body is still to come");
+        activity.set_held_back(true);
+        drop(answer);
+        assert!(!activity.is_between_requests(), "the socket doesn't take it");
+        activity.set_held_back(false);
+        assert!(activity.is_between_requests());
     }
 }

@@ -7,8 +7,11 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::app::App;
+use super::auth::Peer;
 use super::connection::{self, Terms};
 use super::cors::Pages;
+use super::heads::HeadRoom;
+use super::http1::KEPT_MAX;
 use super::http2::Http2;
 use super::listener::Listener;
 use super::request_id::RequestIds;
@@ -38,10 +41,16 @@ impl Server {
         let terms = Terms {
             router: routes::router(&app),
             ids: Arc::new(RequestIds::new()),
-            pages: Arc::new(Pages::new(app.cors.clone(), app.is_private, app.metrics.access.clone())),
+            pages: Arc::new(Pages::new(
+                app.cors.clone(),
+                app.is_private,
+                app.metrics.access.clone(),
+            )),
             head_max: limits.head,
             tls,
             http2: Http2::new(limits.in_flight_bytes),
+            kept: Arc::new(Semaphore::new(KEPT_MAX)),
+            heads: HeadRoom::new(),
             limits: app.metrics.limits.clone(),
         };
         Self {
@@ -61,18 +70,17 @@ impl Server {
             match &listener {
                 Listener::Tcp(tcp, _) => loop {
                     let slot = self.slot().await;
-                    let accepted = tcp.accept().await.map(|(stream, _)| stream);
-                    if let Some(stream) = settled(accepted).await {
+                    if let Some((stream, address)) = settled(tcp.accept().await).await {
                         // Answers are written in one piece; waiting for more would only delay them.
                         let _ = stream.set_nodelay(true);
-                        self.spawn(stream, slot);
+                        self.spawn(stream, Some(Peer(address)), slot);
                     }
                 },
                 Listener::Unix(unix, _) => loop {
                     let slot = self.slot().await;
                     let accepted = unix.accept().await.map(|(stream, _)| stream);
                     if let Some(stream) = settled(accepted).await {
-                        self.spawn(stream, slot);
+                        self.spawn(stream, None, slot);
                     }
                 },
             }
@@ -103,11 +111,13 @@ impl Server {
         self.slots.clone().acquire_owned().await.ok()
     }
 
-    fn spawn<S: Socket>(&self, socket: S, slot: Option<OwnedSemaphorePermit>) {
+    fn spawn<S: Socket>(&self, socket: S, peer: Option<Peer>, slot: Option<OwnedSemaphorePermit>) {
         let open = Open::new(&self.app.metrics.connections);
+        // Only those who look at tokens ask for it.
+        let peer = peer.filter(|_| self.app.guard.is_some());
         let (terms, ending) = (Arc::clone(&self.terms), self.ending.subscribe());
         tokio::spawn(async move {
-            connection::drive(socket, terms, ending).await;
+            connection::drive(socket, peer, terms, ending).await;
             drop((open, slot));
         });
     }

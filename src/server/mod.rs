@@ -10,8 +10,8 @@
 //!
 //! H1. Nothing a client sends ends the process or a thread.
 //! H2. Every error of a route is a problem document (RFC 9457), and says what would be right.
-//! H3. Connections are bounded (`limits.connections`), and one that does nothing costs little more
-//!     than its socket until its first byte.
+//! H3. Connections are bounded (`limits.connections`), and one over HTTP/1.1 that waits for a request, or
+//!     for the rest of its head, costs little more than its socket and what has come of it ([`http1`]).
 //! H4. A connection without progress is closed in the end: between requests, in a handshake or a
 //!     request's head (`limits.head`), in a body (`limits.stall`), and while its answer isn't read.
 //! H5. Where tokens are configured, nobody without a good one learns or does anything ([`auth`]).
@@ -19,6 +19,7 @@
 //! H7. What a client sends unasked is bounded, whatever it speaks ([`http2`]).
 
 mod activity;
+mod answer;
 mod app;
 pub mod auth;
 mod backup;
@@ -28,7 +29,9 @@ mod cors;
 mod csv_file;
 mod events;
 mod extract;
+mod heads;
 mod health;
+mod http1;
 mod http2;
 mod idempotency;
 mod ingest;
@@ -50,6 +53,7 @@ mod statistics;
 mod streams;
 mod tls;
 mod usage;
+mod watch;
 
 pub use app::{App, Ready};
 pub use connections::Server;

@@ -1,6 +1,8 @@
-//! A socket that notes what it does, and how it ends.
+//! A socket that notes what it does, can be read ahead of whoever it is handed to, and ends well.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,6 +18,8 @@ use super::activity::Activity;
 pub(super) const LINGER: Duration = Duration::from_secs(5);
 /// Read at a time while lingering.
 const LINGER_BYTES: usize = 16 << 10;
+/// Read ahead at a time, on the stack.
+const AHEAD_BYTES: usize = 4 << 10;
 
 /// A socket, or TLS over one, that notes what it does, and lingers when it is shut down in front of unread
 /// bytes.
@@ -23,8 +27,8 @@ const LINGER_BYTES: usize = 16 << 10;
 pub(super) struct Noted<S> {
     socket: S,
     activity: Arc<Activity>,
-    /// The socket takes no more for now, so that whoever writes may hold some back.
-    is_full: bool,
+    /// What has been read, but by nobody who uses it: the next to read gets it first.
+    ahead: Vec<u8>,
     ending: Ending,
 }
 
@@ -37,18 +41,51 @@ enum Ending {
 
 impl<S> Noted<S> {
     pub(super) fn new(socket: S, activity: Arc<Activity>) -> Self {
-        Self { socket, activity, is_full: false, ending: Ending::NotYet }
+        Self { socket, activity, ahead: Vec::new(), ending: Ending::NotYet }
     }
 
-    /// Whether all that was to be written has been.
-    pub(super) fn is_written(&self) -> bool {
-        !self.is_full
+    /// What the next to read gets first.
+    pub(super) fn ahead(&self) -> &[u8] {
+        &self.ahead
+    }
+
+    /// Puts back what was read and not used.
+    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+        self.ahead = [bytes, &self.ahead].concat();
     }
 
     fn note_write(&mut self, written: &Poll<io::Result<usize>>) {
-        self.is_full = written.is_pending();
+        self.activity.set_held_back(written.is_pending());
         if matches!(written, Poll::Ready(Ok(_))) {
             self.activity.has_written();
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Noted<S> {
+    /// Waits until something comes, and keeps it for whoever reads next. Says how many bytes came; none at
+    /// the end.
+    pub(super) async fn read_ahead(&mut self) -> io::Result<usize> {
+        poll_fn(|cx| {
+            let mut space = [MaybeUninit::uninit(); AHEAD_BYTES];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
+            let read = buffer.filled();
+            // Exactly, but for many small pieces of a long head, which aren't to be copied each time.
+            self.ahead.reserve_exact(read.len().max(self.ahead.len() / 4));
+            self.ahead.extend_from_slice(read);
+            Poll::Ready(Ok(read.len()))
+        })
+        .await
+    }
+
+    /// Hands over what was read ahead, as much as there is room for.
+    fn take_ahead(&mut self, buffer: &mut ReadBuf<'_>) {
+        let count = buffer.remaining().min(self.ahead.len());
+        buffer.put_slice(&self.ahead[..count]);
+        self.ahead.drain(..count);
+        if self.ahead.is_empty() {
+            self.ahead = Vec::new();
         }
     }
 }
@@ -60,7 +97,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        let read = if self.ahead.is_empty() {
+            Pin::new(&mut self.socket).poll_read(cx, buffer)
+        } else {
+            self.take_ahead(buffer);
+            Poll::Ready(Ok(()))
+        };
         if buffer.filled().len() > before {
             self.activity.has_read();
         }
@@ -94,11 +136,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Noted<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        let flushed = Pin::new(&mut self.socket).poll_flush(cx);
+        self.activity.set_held_back(flushed.is_pending());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.activity.set_held_back(true);
         loop {
             match &mut this.ending {
                 Ending::NotYet => {

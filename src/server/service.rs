@@ -5,12 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::Response;
-use http::{Request, Version};
+use http::{Request, Response, Version};
 use hyper::body::{Body as _, Incoming};
 use tower::Service as _;
 
 use super::activity::Activity;
+use super::answer::Answer;
+use super::auth::Peer;
 use super::cors::Pages;
 use super::read_out::ReadOut;
 use super::request_id::RequestIds;
@@ -20,20 +21,25 @@ pub(super) struct Serve {
     pub(super) router: Router,
     pub(super) ids: Arc<RequestIds>,
     pub(super) pages: Arc<Pages>,
+    /// Where the connection comes from, if that is to be told.
+    pub(super) peer: Option<Peer>,
     pub(super) activity: Arc<Activity>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Serve {
-    type Response = Response;
+    type Response = Response<Answer>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let in_service = self.activity.begin();
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let (in_service, unfinished) = (self.activity.begin(), self.activity.begin_answer());
         // HTTP/2 throws away what nobody reads of a body, and the connection goes on.
         let may_be_unread = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
         in_service.set_unread(may_be_unread);
         let id = self.ids.of(&request);
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
         let answer = match self.pages.refusal(&request) {
             Some(refusal) => Err(refusal),
             // A router is always ready.
@@ -50,7 +56,7 @@ impl hyper::service::Service<Request<Incoming>> for Serve {
                 in_service.set_unread(false);
             }
             drop(in_service);
-            Ok(response)
+            Ok(response.map(|body| Answer::new(body, unfinished)))
         })
     }
 }

@@ -1,26 +1,22 @@
-//! Many at once: idle, or gone in the middle of what they were saying.
+//! Many at once: idle, in the middle of a head, or gone in the middle of what they were saying.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 
 use crate::assert_small;
-use crate::harness::{Daemon, say, user_event, user_events};
+use crate::harness::{Connection, Daemon, say, user_event, user_events};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-const IDLE: usize = 10_000;
+const MANY: usize = 10_000;
 const LEAVING: usize = 1_000;
 /// What else this process has open.
 const OTHER_FILES: u64 = 300;
 
 #[test]
 fn ten_thousand_idle_ones_and_a_thousand_that_leave_at_any_byte_cost_little() {
-    let idle = IDLE.min(files());
-    if idle < IDLE {
-        say(&format!("only {idle} idle connections: the limit of open files allows no more"));
-    }
     let data = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(data.path());
-    let idle: Vec<_> = (0..idle)
+    let idle: Vec<_> = (0..many())
         .map(|number| {
             let mut socket = TcpStream::connect(daemon.address).unwrap();
             // Some say nothing, some have begun to.
@@ -58,12 +54,95 @@ fn ten_thousand_idle_ones_and_a_thousand_that_leave_at_any_byte_cost_little() {
     );
 }
 
+#[test]
+fn ten_thousand_that_wait_for_their_next_request_cost_little_and_get_its_answer() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path());
+    let mut kept: Vec<_> = (0..many())
+        .map(|_| {
+            let mut connection = daemon.connect();
+            assert_eq!(connection.send("GET", "/health/live", &[], b"").status, 200);
+            connection
+        })
+        .collect();
+    assert_small(&daemon);
+    for (number, connection) in (0..).zip(kept.iter_mut().step_by(50)) {
+        let body = user_event("2024-07-01T02:03:04Z", number);
+        assert_eq!(connection.send("POST", "/user/event", &[], body.as_bytes()).status, 200);
+    }
+    assert_small(&daemon);
+}
+
+#[test]
+fn ten_thousand_heads_that_do_not_end_cost_little_wherever_they_begin() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path());
+    let head = format!("POST /user/event HTTP/1.1\r\nhost: w\r\nx: {}", "x".repeat(500));
+    let before = "GET /health/live HTTP/1.1\r\nhost: w\r\n\r\n";
+    let mut begun: Vec<_> = (0..many())
+        .map(|number| {
+            let mut socket = TcpStream::connect(daemon.address).unwrap();
+            // Some have begun behind another request, in one piece with it.
+            let before = if number % 2 == 0 { before } else { "" };
+            socket.write_all(format!("{before}{head}").as_bytes()).unwrap();
+            if number % 2 == 0 {
+                assert!(socket.read(&mut [0; 12]).unwrap() > 0);
+            }
+            socket
+        })
+        .collect();
+    assert_small(&daemon);
+    // They may still end.
+    let body = user_event("2024-07-01T02:03:04Z", 1);
+    for socket in begun.iter_mut().skip(1).step_by(500) {
+        let rest = format!("\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        for part in rest.as_bytes().chunks(20) {
+            socket.write_all(part).unwrap();
+        }
+        let mut status = [0; 12];
+        socket.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200");
+    }
+    assert_small(&daemon);
+}
+
+#[test]
+fn unfinished_heads_have_a_bound_together() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path());
+    let head = format!("GET /health/live HTTP/1.1\r\nhost: w\r\nx: {}", "x".repeat(100 << 10));
+    let mut begun: Vec<Connection> = (0..400)
+        .map(|_| {
+            let mut connection = daemon.connect();
+            // Whoever comes too late may be told so before it has said everything.
+            let _ = connection.write(&head);
+            connection
+        })
+        .collect();
+    assert_eq!(begun.pop().unwrap().read_answer("GET").unwrap().status, 503);
+    assert!(crate::hits(&daemon, "in_flight") > 0);
+    assert_eq!(daemon.post("/user/event", user_event("2024-07-01T02:03:04Z", 1)).status, 200);
+    let mut first = begun.swap_remove(0);
+    first.write("\r\n\r\n").unwrap();
+    assert_eq!(first.read_answer("GET").unwrap().status, 200);
+    assert_small(&daemon);
+}
+
+/// As many connections as this is about, or as this process may have.
+fn many() -> usize {
+    let allowed = files();
+    if allowed < MANY {
+        say(&format!("only {allowed} connections: the limit of open files allows no more"));
+    }
+    allowed.min(MANY)
+}
+
 /// As many connections as this process may have.
 fn files() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     setrlimit(Resource::Nofile, raised).unwrap();
-    limit.maximum.map_or(IDLE, |files| files.saturating_sub(OTHER_FILES) as usize)
+    limit.maximum.map_or(MANY, |files| files.saturating_sub(OTHER_FILES) as usize)
 }
 
 /// xorshift64 (G. Marsaglia): the same bytes every time.

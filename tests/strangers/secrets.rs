@@ -63,6 +63,29 @@ fn no_token_is_in_the_log_or_the_metrics_or_an_answer_or_the_data() {
     }
 }
 
+#[test]
+fn who_tries_tokens_is_told_by_address() {
+    let rig = Rig::new();
+    rig.token("ingest", "user-events");
+    let daemon = rig.daemon(&[]);
+    let mut stranger = daemon.connect();
+    let address = stranger.stream().local_addr().unwrap();
+    let made_up = [("authorization", "Bearer made-up")];
+    assert_eq!(stranger.send("GET", "/metrics", &made_up, b"").status, 401);
+    let end = std::time::Instant::now() + crate::harness::PATIENCE;
+    let told: serde_json::Value = loop {
+        let log = daemon.log();
+        let mut lines = log.lines();
+        if let Some(told) = lines.find(|line| line.contains("tokens that this daemon doesn't know"))
+        {
+            break serde_json::from_str(told).unwrap();
+        }
+        assert!(std::time::Instant::now() < end, "{log}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    };
+    assert_eq!(told["fields"]["last_from"], address.to_string(), "{told}");
+}
+
 fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()

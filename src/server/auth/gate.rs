@@ -1,5 +1,6 @@
 //! Where requests pass: who sends it, before anything else; whether they may, on the route.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::rejection::RawPathParamsRejection;
@@ -72,7 +73,8 @@ async fn authorise(
 }
 
 fn refuse(guard: &Guard, denial: Denial, request: &Request) -> Response {
-    guard.note(&denial);
+    let from = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+    guard.note(&denial, from);
     let mut response = denial.into_response();
     if !request.body().is_end_stream() && request.version() < Version::HTTP_2 {
         // Nobody reads the body (A1), and over one connection it stands in front of the next request.
@@ -80,6 +82,11 @@ fn refuse(guard: &Guard, denial: Denial, request: &Request) -> Response {
     }
     response
 }
+
+/// Where the connection of a request comes from: an extension of requests that need a token. Behind a
+/// proxy, that is the proxy's address.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct Peer(pub(in crate::server) SocketAddr);
 
 /// What the token of a request grants.
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -118,8 +119,9 @@ impl Guard {
         Ok(held.grant.clone())
     }
 
-    /// Counts a request that isn't let through, and tells of those that look like somebody trying tokens.
-    pub(super) fn note(&self, denial: &Denial) {
+    /// Counts a request that isn't let through, and tells of those that look like somebody trying tokens,
+    /// with the address that the last of them came `from`, if it has one.
+    pub(super) fn note(&self, denial: &Denial, from: Option<SocketAddr>) {
         match denial.counted_as() {
             Some(why) => self.metrics.denied(why),
             None => self.limits.hit(Limit::Rate),
@@ -127,7 +129,12 @@ impl Guard {
         if denial.is_suspicious()
             && let Some(requests) = self.wrong().count(Instant::now())
         {
-            tracing::warn!(requests, "requests came with tokens that this daemon doesn't know");
+            let last_from = from.map(tracing::field::display);
+            tracing::warn!(
+                requests,
+                last_from,
+                "requests came with tokens that this daemon doesn't know"
+            );
         }
     }
 

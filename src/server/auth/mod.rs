@@ -32,7 +32,7 @@ mod scope;
 mod streams;
 mod token;
 
-pub(super) use self::gate::{Access, authenticate, authorised};
+pub(super) use self::gate::{Access, Peer, authenticate, authorised};
 pub(super) use self::grant::Need;
 
 pub use self::edit::{add, revoke};
