@@ -109,6 +109,8 @@ impl Client {
         let thread = std::thread::spawn({
             let (accepted, over) = (Arc::clone(&accepted), Arc::clone(&over));
             move || {
+                let patience = Some(standstill() + PATIENCE);
+                connection.stream().set_read_timeout(patience).unwrap();
                 while !over.load(Ordering::Acquire) {
                     let from = accepted.load(Ordering::Acquire);
                     let lines = user_events(from, 20);
@@ -146,6 +148,12 @@ impl Client {
     }
 }
 
+/// How long a process stands still: longer than any of its timers, in `ops/campaign`.
+fn standstill() -> Duration {
+    let seconds = std::env::var("WINDROW_TEST_STANDSTILL").ok();
+    Duration::from_secs(seconds.map_or(2, |seconds| seconds.parse().unwrap()))
+}
+
 #[test]
 fn a_daemon_that_stood_still_for_a_while_goes_on_as_if_nothing_were() {
     let dir = tempfile::tempdir().unwrap();
@@ -158,8 +166,8 @@ fn a_daemon_that_stood_still_for_a_while_goes_on_as_if_nothing_were() {
     let client = Client::start(&daemon);
     client.wait_for_more();
     daemon.signal(Signal::STOP);
-    std::thread::sleep(Duration::from_secs(2));
-    // As far as the wall clock says, it was an hour.
+    std::thread::sleep(standstill());
+    // As far as the wall clock says, it was an hour, or another one.
     fs::write(&clock, "+1h").unwrap();
     daemon.signal(Signal::CONT);
     client.wait_for_more();
