@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::IngestError;
+use super::recent::Recent;
 use crate::log::frame::FRAME_TARGET_BYTES;
 use crate::metrics::StreamMetrics;
 use crate::quarantine::Room;
@@ -31,6 +32,8 @@ pub struct Intake {
     pub metrics: StreamMetrics,
     /// Where its bad lines are kept; without one, they have their request refused.
     pub quarantine: Option<Arc<Room>>,
+    /// The last of its bad lines.
+    pub recent: Recent,
     /// A frame is cut here.
     frame_bytes: usize,
     unknown_names: Mutex<BTreeSet<String>>,
@@ -47,8 +50,8 @@ impl Intake {
     ) -> Self {
         let frame_bytes = frame_bytes(decoder.schema());
         let unknown_names = Mutex::default();
-        let quarantine = None;
-        Self { name, id, decoder, limits, metrics, quarantine, frame_bytes, unknown_names }
+        let (quarantine, recent) = (None, Recent::default());
+        Self { name, id, decoder, limits, metrics, quarantine, recent, frame_bytes, unknown_names }
     }
 
     /// The same, with bad lines kept where `room` has room for them.

@@ -26,6 +26,7 @@ use crate::sinks::keys::{Claim, Claimed};
 use crate::sinks::quarantine::NAME as QUARANTINE;
 use crate::sinks::usage::STREAM as USAGE;
 use crate::stream::Rows;
+use crate::time::Timestamp;
 
 /// Where usage goes, as in Metronome's API.
 pub(super) const USAGE_PATH: &str = "/v1/ingest";
@@ -235,6 +236,7 @@ impl<'a> Upload<'a> {
                     metrics.accepted.inc_by(ingested.accepted);
                     metrics.rejected.inc_by(ingested.rejected);
                     metrics.quarantined.inc_by(ingested.rejected);
+                    self.intake.recent.note_quarantined(Timestamp::now(), &ingested.told);
                 }
                 self.refusal = None;
                 if ingested.rejected > 0 {
@@ -250,6 +252,7 @@ impl<'a> Upload<'a> {
                 if matches!(error, IngestError::Line(_) | IngestError::NotKept(_)) {
                     metrics.rejected.inc();
                 }
+                self.intake.recent.note_refused(Timestamp::now(), &error);
                 tracing::debug!(stream = self.intake.name, %error, "request refused");
                 Err(Refused { error, shape, unread })
             }

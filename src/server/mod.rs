@@ -39,6 +39,7 @@ mod listener;
 mod media;
 mod noted;
 mod observe;
+mod page;
 mod parameters;
 mod prefer;
 mod problem;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use http::Method;
@@ -16,7 +16,7 @@ use super::app::App;
 use super::auth::{self, Access, Guard, Need, Scope};
 use super::extract::InPath;
 use super::problem::Problem;
-use super::{backup, cors, csv_file, events, health, ingest, observe, streams, usage};
+use super::{backup, cors, csv_file, events, health, ingest, observe, page, streams, usage};
 use crate::config::Origins;
 use crate::sinks::usage::STREAM as USAGE;
 
@@ -37,14 +37,16 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .at("/v1/streams/{stream}", ingest_named, post(into_named_stream))
         .at("/v1/streams/{stream}/windows", read_named.clone(), get(streams::windows))
         .at("/v1/streams/{stream}/windows/close", admin_named, post(streams::close_window))
-        .at("/v1/streams/{stream}/windows/{file}", read_named, get(csv_file::download))
+        .at("/v1/streams/{stream}/windows/{file}", read_named.clone(), get(csv_file::download))
+        .at("/v1/streams/{stream}/rejected", read_named, get(streams::rejected))
         .at("/v1/customers/{id}/total_events", read(USAGE), get(usage::one))
         .at("/v1/customers//total_events", read(USAGE), get(usage::of_empty_id))
         .at("/v1/usage/totals", read(USAGE), get(usage::all))
         .at("/v1/usage", read(USAGE), post(usage::batch))
         .at("/v1/events/search", read(USAGE), post(usage::search))
         .at("/v1/backup", Need::all_streams(Scope::Admin), post(backup::make))
-        .at("/metrics", read_any, get(observe::metrics))
+        .at("/metrics", read_any.clone(), get(observe::metrics))
+        .at(page::PATH, read_any, get(page::page))
         .open("/health", get(health::overall))
         .open("/health/live", get(health::live))
         .open("/health/ready", get(health::ready));
@@ -91,7 +93,9 @@ impl Routes {
         let guarded = self.guarded.fallback(no_route).method_not_allowed_fallback(wrong_method);
         let guarded = match self.guard {
             // Around the fallbacks, too: which routes there are is nobody's business.
-            Some(guard) => guarded.layer(from_fn_with_state(guard, auth::authenticate)),
+            Some(guard) => guarded
+                .layer(from_fn_with_state(guard, auth::authenticate))
+                .layer(from_fn(page::instead_of_denial)),
             None => guarded,
         };
         guarded.merge(self.open.method_not_allowed_fallback(wrong_method))

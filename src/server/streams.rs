@@ -1,4 +1,4 @@
-//! `GET /v1/streams`, a stream's windows, and closing the open one.
+//! `GET /v1/streams`, a stream's windows, closing the open one, and its last bad lines.
 
 use std::sync::Arc;
 
@@ -110,6 +110,16 @@ pub(super) async fn windows(
         Ok(Err(error)) => Err(Problem::internal(error.to_string())),
         Err(error) => Err(Problem::internal(format!("reading the manifest: {error}"))),
     }
+}
+
+/// The stream's last bad lines, newest first: in memory, since the start.
+pub(super) async fn rejected(
+    State(app): State<Arc<App>>,
+    InPath(stream): InPath<String>,
+) -> Result<Response, Problem> {
+    let stream = &app.stream(&stream)?.name;
+    let lines = app.ready()?.intakes.get(stream).map(|intake| intake.recent.newest_first());
+    Ok(Json(json!({ "stream": stream, "lines": lines.unwrap_or_default() })).into_response())
 }
 
 /// Commits the open window, if there is one, and answers when that is done or, when the sink doesn't
