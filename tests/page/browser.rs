@@ -1,4 +1,4 @@
-//! A headless Chromium, driven by WebDriver (W3C), whose JSON travels through the tests' own HTTP client.
+//! A headless Chromium, driven by `WebDriver` (W3C), whose JSON travels through the tests' own HTTP client.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -38,7 +38,7 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
         }}});
         let session = browser.call("POST", "/session", &wanted);
-        browser.session = session["sessionId"].as_str().unwrap().to_owned();
+        session["sessionId"].as_str().unwrap().clone_into(&mut browser.session);
         browser.devtools(
             "Emulation.setDeviceMetricsOverride",
             &json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
@@ -71,7 +71,7 @@ impl Browser {
         }
     }
 
-    /// Presses keys, in what has the focus. `\u{e004}` is Tab and `\u{e007}` Enter (WebDriver, 17.4.2).
+    /// Presses keys, in what has the focus. `\u{e004}` is Tab and `\u{e007}` Enter (`WebDriver`, 17.4.2).
     pub fn press(&self, keys: &str) {
         let press = |key: char| {
             ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key.to_string() }))

@@ -20,7 +20,7 @@ use Of::{All, Nobody, Stream};
 const WINDOWS: &str = "/v1/streams/user-events/windows";
 
 /// Every route but health: method, path, scope, and whose data it is about.
-const ROUTES: [(&str, &str, &str, Of); 23] = [
+const ROUTES: [(&str, &str, &str, Of); 25] = [
     ("POST", "/user/event", "ingest", Stream("user-events")),
     ("POST", "/orders", "ingest", Stream("orders")),
     ("POST", "/events", "ingest", Stream("events")),
@@ -40,15 +40,16 @@ const ROUTES: [(&str, &str, &str, Of); 23] = [
     ("GET", "/v1/streams/nowhere/windows", "read", Stream("nowhere")),
     ("GET", "/v1/streams/user-events/windows/x.csv", "read", Stream("user-events")),
     ("POST", "/v1/streams/user-events/windows/close", "admin", Stream("user-events")),
+    ("GET", "/v1/streams/user-events/rejected", "read", Stream("user-events")),
     ("POST", "/v1/backup", "admin", All),
+    ("GET", "/", "read", Nobody),
     ("GET", "/v1/streams", "read", Nobody),
     ("GET", "/metrics", "read", Nobody),
     ("GET", "/metrics?format=json", "read", Nobody),
 ];
 
 /// What there is no route for, and what a route has no method for.
-const NO_ROUTES: [(&str, &str); 6] = [
-    ("GET", "/"),
+const NO_ROUTES: [(&str, &str); 5] = [
     ("GET", "/no/such/route"),
     ("GET", "/health/other"),
     ("DELETE", "/v1/streams/user-events"),

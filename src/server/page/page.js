@@ -35,13 +35,13 @@ function fill(element, children) {
 function table(caption, columns, rows) {
   const cell = (name, content, column, more = {}) =>
     make(name, { class: column.kind, ...more }, [content instanceof Node ? content : String(content)]);
-  const whole = make('table', {}, [
+  const inner = make('table', {}, [
     make('caption', { text: caption }),
     make('thead', {}, [make('tr', {}, columns.map((column) => cell('th', column.name, column, { scope: 'col' })))]),
     make('tbody', {}, rows.map((row) => make('tr', {}, row.map((content, at) =>
       at === 0 ? cell('th', content, columns[at], { scope: 'row' }) : cell('td', content, columns[at]))))),
   ]);
-  return make('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': caption }, [whole]);
+  return make('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': caption }, [inner]);
 }
 
 const soft = (text) => make('p', { class: 'soft', text });
