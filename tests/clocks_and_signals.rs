@@ -150,8 +150,8 @@ impl Client {
 
 /// How long a process stands still: longer than any of its timers, in `ops/campaign`.
 fn standstill() -> Duration {
-    let seconds = std::env::var("WINDROW_TEST_STANDSTILL").ok();
-    Duration::from_secs(seconds.map_or(2, |seconds| seconds.parse().unwrap()))
+    let seconds = std::env::var_os("WINDROW_TEST_STANDSTILL");
+    Duration::from_secs(seconds.map_or(2, |seconds| seconds.to_str().unwrap().parse().unwrap()))
 }
 
 #[test]
