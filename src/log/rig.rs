@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::open::{Held, Opened};
+use super::rejected::{LineForm, RejectedLines};
 use super::scan::LogDir;
 use super::{
     AppendError, CloseReason, CloseRecord, Committed, Committer, Key, Lines, Log, LogOptions, Lsn,
@@ -120,6 +121,21 @@ impl Rig {
         let lines = self.lines(upload, n, events);
         let permit = self.permit();
         now(upload.request.write(lines, permit)).unwrap().unwrap();
+    }
+
+    /// A rejected line, behind which more follows.
+    pub fn reject(&self, upload: &mut Upload) {
+        let context = FrameContext {
+            arrival: upload.request.arrival(),
+            seed: upload.request.seed(),
+            first_line: upload.lines + 1,
+        };
+        let bad = Bytes::from_static(b"bad\n");
+        let error = self.decoder.decode(bad.clone(), &context).unwrap_err();
+        let mut lines = RejectedLines::default();
+        lines.push(&error, LineForm::Line, b"", &bad[..3]).unwrap();
+        let lines = Lines::rejected(lines, upload.lines);
+        now(upload.request.write(lines, self.permit())).unwrap().unwrap();
     }
 
     /// The last events; durable at the next step.

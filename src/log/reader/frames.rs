@@ -120,7 +120,10 @@ impl Reader {
             });
         }
         match pending {
-            None => self.finish(frame),
+            None => {
+                let begin = frame.batch;
+                self.finish(frame, begin)
+            }
             Some(pending) => {
                 self.drain = Some(Drain::new(pending, frame));
                 Ok(())
@@ -183,11 +186,13 @@ impl Reader {
                 &OutOfOrder::Hole { expected: under_way.events, found: header.first_event },
             ));
         }
+        // Some of its events are done: a position needs its beginning no more.
+        let begin = frame.batch;
         if header.commit {
-            return self.finish(frame);
+            return self.finish(frame, begin);
         }
         if end > under_way.events {
-            self.events(&frame.lines(), frame.content, under_way.commit)?;
+            self.events(&frame.lines(begin), frame.content, under_way.commit)?;
         }
         Ok(())
     }
@@ -196,13 +201,14 @@ impl Reader {
     pub(super) fn go_back(&mut self, mut drain: Drain) -> Result<(), ReadError> {
         let Some((place, content)) = drain.next(&self.source, &mut self.fetch)? else {
             self.fetch.rest();
-            return self.finish(drain.last);
+            return self.finish(drain.last, drain.request.begin);
         };
         let lines = LinesAt {
             request: drain.last.header.request,
             schema: drain.request.schema,
             arrival: drain.request.arrival,
             seed: drain.request.seed,
+            begin: drain.request.begin,
             place,
         };
         let commit = drain.last.lsn;
@@ -258,12 +264,13 @@ impl Reader {
         Ok(())
     }
 
-    /// A frame with a commit flag, behind all other frames of its request.
-    fn finish(&mut self, frame: Frame) -> Result<(), ReadError> {
+    /// A frame with a commit flag, behind all other frames of its request, which begins with the batch
+    /// `begin`.
+    fn finish(&mut self, frame: Frame, begin: Lsn) -> Result<(), ReadError> {
         let done = self.tip.under_way.map_or(0, |under_way| under_way.events);
         let has_more = frame.header.first_event + u64::from(frame.header.events) > done;
         if has_more && self.reads != Reads::Rejected {
-            self.events(&frame.lines(), frame.content, frame.lsn)?;
+            self.events(&frame.lines(begin), frame.content, frame.lsn)?;
         }
         self.tip.commit = frame.lsn;
         self.tip.events = self.tip.events.saturating_add(frame.header.request_events);
@@ -296,7 +303,10 @@ impl Reader {
         let place = &lines.place;
         let lsn = place.lsn();
         let version = self.version(lines.schema, lsn)?;
-        self.tip.restart = self.restart(place.batch);
+        // As long as none of its events is done, nothing but its beginning says that the request is whole:
+        // rejected lines may stand in batches before that of its first event.
+        let from = if self.tip.under_way.is_none() { lines.begin } else { place.batch };
+        self.tip.restart = self.restart(from);
         let done = self.tip.under_way.map_or(0, |under_way| under_way.events);
         let at = EventsAt {
             version: Arc::clone(&version),
@@ -379,12 +389,15 @@ struct LinesAt {
     schema: SchemaVersion,
     arrival: Timestamp,
     seed: u64,
+    /// The batch that the request begins with.
+    begin: Lsn,
     place: FrameRef,
 }
 
 impl Frame {
-    fn lines(&self) -> LinesAt {
+    fn lines(&self, begin: Lsn) -> LinesAt {
         LinesAt {
+            begin,
             request: self.header.request,
             schema: self.header.schema,
             arrival: self.header.arrival,

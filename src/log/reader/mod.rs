@@ -18,7 +18,8 @@
 //! batch from which on the log must be read again. That is the least of
 //!
 //! * the batch with which the oldest request begins that is neither committed nor aborted,
-//! * the batch of the next frame of the request under way,
+//! * the batch of the next frame of the request under way, or the one with which it begins as long as
+//!   none of its events is done,
 //! * the batch that is being scanned.
 //!
 //! A reader that begins with a request under way knows from the position that it is committed. It

@@ -40,7 +40,7 @@ pub(super) struct PendingRequest {
     /// Events in its frames.
     pub events: u64,
     /// The batch with which it begins.
-    begin: Lsn,
+    pub begin: Lsn,
     /// Its first frames stand before where reading began, and are not among `frames`.
     headless: bool,
 }

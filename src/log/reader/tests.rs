@@ -38,6 +38,7 @@ impl History {
             match item {
                 Item::Rejected(_) => panic!("nobody has asked for rejected lines"),
                 Item::Events(events) => {
+                    self.positions.push((self.seen.len(), events.before));
                     for (row, n) in (events.from_row..).zip(numbers(&events.rows, events.from_row))
                     {
                         self.seen.push(Seen::Event(n));
@@ -276,6 +277,34 @@ fn several_segments() -> Rig {
     }
     assert!(rig.dir().segments().unwrap().len() >= 3);
     rig
+}
+
+/// A window may end before the first event of a request, and its record holds the position there.
+#[test]
+fn a_position_before_the_events_of_a_request_leads_to_its_rejected_lines() {
+    let mut rig = Rig::new();
+    rig.append("a", 0, 3);
+    for first in [true, false] {
+        let mut upload = rig.begin("a");
+        if !first {
+            rig.write(&mut upload, 3, 2);
+        }
+        rig.reject(&mut upload);
+        // So the events are in another batch.
+        rig.step();
+        let commit = rig.commit(upload, 5, 2);
+        rig.step();
+        now(commit).unwrap().unwrap();
+    }
+    let stream = rig.stream("a");
+    let whole = History::of(rig.log.reader(stream, start(&rig)).unwrap()).unwrap();
+    let from_disk = History::of(at_rest(&rig, &rig.disk, "a", start(&rig)).unwrap()).unwrap();
+    assert_eq!((events(&whole.seen), &whole.seen), (9, &from_disk.seen));
+    for (seen, position) in whole.positions.iter().chain(&from_disk.positions) {
+        let disk = trimmed(&rig.disk, position.restart);
+        let rest = at_rest(&rig, &disk, "a", *position).and_then(History::of);
+        assert_eq!(rest.unwrap().seen, whole.seen[*seen..], "{position:?}");
+    }
 }
 
 /// L10, too: see [`History::read`].
