@@ -60,7 +60,9 @@ impl Pair {
     /// log's end.
     fn standing(&self, log: &Log) -> Result<Standing, SinkError> {
         let mark = match self.start.load() {
-            Err(error) => return Ok(Standing::nowhere(log.id(), &error)),
+            // Where it isn't sure that there is one, the pair may be new, and must get one.
+            Err(error) if self.start.is_there()? => return Ok(Standing::nowhere(log.id(), &error)),
+            Err(error) => return Err(error),
             Ok(Some(mark)) => {
                 self.start.make_durable()?;
                 mark

@@ -75,6 +75,13 @@ impl StartFile {
         Ok(content.map(|content| content.mark))
     }
 
+    /// Whether it is there, readable or not.
+    pub fn is_there(&self) -> Result<bool, SinkError> {
+        let path = self.path();
+        let found = self.disk.len_of(&path).map_err(SinkError::io("looking at", &path))?;
+        Ok(found.is_some())
+    }
+
     /// Makes sure that a file which was found is durable: whoever stored it may have been killed
     /// between the rename and the sync of the directory, and then only the kernel's memory knows
     /// the name.

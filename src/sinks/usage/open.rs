@@ -72,6 +72,11 @@ impl Usage {
 
     /// The store, open and with a state that goes on from `start` or behind it.
     fn ready(&self, start: Mark) -> Result<(Arc<Store>, State), SinkError> {
+        // After a failure the store may take nothing more, and is opened again.
+        self.found(start).inspect_err(|_| self.slot.set_used())
+    }
+
+    fn found(&self, start: Mark) -> Result<(Arc<Store>, State), SinkError> {
         let store = match self.slot.unused() {
             Some(store) => store,
             None => self.opened()?,
