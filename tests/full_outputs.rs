@@ -28,14 +28,18 @@ impl Full {
     /// The directory `name` of the data directory, on a disk of so many MiB. `None` where none can be
     /// mounted.
     fn of(name: &str, mebibytes: u32) -> Option<Self> {
-        let disk = SmallDisk::mount(mebibytes)?;
+        Some(Self::on(SmallDisk::mount(mebibytes)?, name))
+    }
+
+    /// The same on this disk.
+    fn on(disk: SmallDisk, name: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         std::fs::create_dir_all(&data).unwrap();
         std::fs::create_dir_all(disk.data()).unwrap();
         std::os::unix::fs::symlink(disk.data(), data.join(name)).unwrap();
         let daemon = Daemon::start_with(&data, &ARGS);
-        Some(Self { daemon, disk, _dir: dir })
+        Self { daemon, disk, _dir: dir }
     }
 
     /// Lets the sink do what it does with some of everything.
@@ -112,7 +116,12 @@ fn assert_others_go_on_and_it_heals(full: &Full, stuck: &str) {
 
 #[test]
 fn full_windows_wait_and_the_rest_goes_on() {
-    let Some(full) = Full::of("windows", 24) else { return };
+    let disks = [SmallDisk::mount(24), SmallDisk::mount_ext4(32)];
+    disks.into_iter().flatten().for_each(windows_wait);
+}
+
+fn windows_wait(disk: SmallDisk) {
+    let full = Full::on(disk, "windows");
     full.some_of_everything(0);
     let error = fill(&full, "windows", |daemon, number| {
         let answer = daemon.post("/user/event", user_events(1000 * (number + 1), 1000));
@@ -159,7 +168,12 @@ fn a_full_usage_store_waits_and_the_rest_goes_on() {
 
 #[test]
 fn a_full_log_refuses_and_outputs_and_reading_go_on() {
-    let Some(full) = Full::of("wal", 32) else { return };
+    let disks = [SmallDisk::mount(32), SmallDisk::mount_ext4(48)];
+    disks.into_iter().flatten().for_each(the_log_refuses);
+}
+
+fn the_log_refuses(disk: SmallDisk) {
+    let full = Full::on(disk, "wal");
     let at = full.some_of_everything(0);
     let daemon = &full.daemon;
     let free = free_mebibytes(&full.disk.data());
@@ -185,4 +199,43 @@ fn a_full_log_refuses_and_outputs_and_reading_go_on() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(Connection::try_open(daemon.address).is_ok());
+}
+
+#[test]
+fn a_full_store_of_keys_refuses_requests_with_keys_and_the_rest_goes_on() {
+    let Some(full) = Full::of("keys", 96) else { return };
+    let daemon = &full.daemon;
+    full.some_of_everything(0);
+    let keyed = |number: u64| {
+        let key = format!("k{number}");
+        let body = user_events(10_000 + number, 1);
+        daemon.send("POST", "/user/event", &[("idempotency-key", &key)], body.as_bytes())
+    };
+    let first = keyed(0);
+    assert_eq!(first.status, 200, "{}", first.text());
+    full.disk.fill_up();
+    let end = Instant::now() + PATIENCE;
+    let mut number = 1;
+    let refused = loop {
+        let answer = keyed(number);
+        if answer.status != 200 {
+            break answer;
+        }
+        assert!(Instant::now() < end, "{number} keys, and there is always room\n{}", daemon.log());
+        number += 1;
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(refused.status, 507, "{}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+    full.some_of_everything(20_000);
+    assert_others_go_on_and_it_heals(&full, "keys");
+    let again = keyed(number);
+    assert_eq!((again.status, again.header("idempotency-replayed")), (200, None));
+    // What was acknowledged while there was no room is known all the same.
+    for known in 0..=number {
+        assert_eq!(keyed(known).header("idempotency-replayed"), Some("true"), "{known}");
+    }
+    assert_eq!(keyed(0).text(), first.text());
+    let rows = 2000 + number + 1;
+    assert_eq!(daemon.wait_for_rows("user-events", rows)["rows"], rows);
 }

@@ -5,6 +5,7 @@
 mod harness;
 
 use std::path::Path;
+use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -355,6 +356,36 @@ fn lines_that_are_good_now_are_sent_again_once_and_settled() {
     assert!(
         metrics.contains(&format!("windrow_quarantine_bytes{{stream=\"user-events\"}} {held}\n"))
     );
+}
+
+/// Killed between an acknowledgement and its note: the key says that the line is there already.
+#[test]
+fn a_retry_that_is_killed_and_given_again_ingests_each_line_once() {
+    let data = tempfile::tempdir().unwrap();
+    let lines = with_bad_lines(data.path());
+    let daemon = start(data.path());
+    let url = format!("http://{}", daemon.address);
+    let rows = || daemon.get("/v1/streams/user-events/windows").json()["rows"].as_u64().unwrap();
+    let mut interrupted = 0;
+    for enough in [30, 200, 400] {
+        let dir = data.path().to_str().unwrap();
+        let arguments = ["quarantine", "retry", "--url", &url, "--data-dir", dir];
+        let mut retry = harness::windrow().args(arguments).stdout(Stdio::null()).spawn().unwrap();
+        let end = std::time::Instant::now() + harness::PATIENCE;
+        while rows() < enough && retry.try_wait().unwrap().is_none() {
+            assert!(std::time::Instant::now() < end, "{} rows", rows());
+        }
+        interrupted += u64::from(retry.try_wait().unwrap().is_none());
+        retry.kill().unwrap();
+        retry.wait().unwrap();
+    }
+    assert!(interrupted > 0, "all were quicker than the kill: the test needs more lines");
+    let told = quarantine(data.path(), &["retry", "--url", &url]);
+    assert!(told.contains("2 are still bad"), "{told}");
+    assert_eq!(listed(data.path())[0]["records"], 2);
+    // With the one that was good from the beginning.
+    let all = lines.len() as u64 + 1;
+    assert_eq!(daemon.wait_for_rows("user-events", all)["rows"], all);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 mod interrupted;
+mod keyed;
 mod load;
 mod running;
 mod stopped;

@@ -14,7 +14,10 @@ const EVENTS: u64 = 40;
 /// Requests; each third of them goes to one of the streams.
 const REQUESTS: u64 = 15;
 /// Small segments, so that several are made.
-const ARGS: [&str; 2] = ["--wal-segment", "64KiB"];
+const ARGS: [&str; 4] =
+    ["--wal-segment", "64KiB", "--streams-user-events-on-invalid", "quarantine"];
+
+const KEY: &str = "idempotency-key";
 
 /// What a client knows of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,8 +77,9 @@ fn requests(daemon: &Daemon) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for number in 0..REQUESTS {
         let (path, body) = request(number);
+        let key = [(KEY, &*format!("k{number}"))];
         let sent = Connection::try_open(daemon.address)
-            .and_then(|mut connection| connection.try_send("POST", path, &[], body.as_bytes()));
+            .and_then(|mut connection| connection.try_send("POST", path, &key, body.as_bytes()));
         let Ok(answer) = sent else {
             outcomes.push(Outcome::Unknown);
             break;
@@ -97,7 +101,7 @@ fn requests(daemon: &Daemon) -> Vec<Outcome> {
 fn request(number: u64) -> (&'static str, String) {
     let from = number * EVENTS;
     match number % 3 {
-        0 => ("/v1/streams/user-events", user_events(from, EVENTS)),
+        0 => ("/v1/streams/user-events", user_events(from, EVENTS) + &bad_line(number) + "\n"),
         1 => {
             let lines =
                 events(from..from + EVENTS).iter().map(|event| event.text() + "\n").collect();
@@ -107,6 +111,11 @@ fn request(number: u64) -> (&'static str, String) {
             ("/v1/streams/usage", (from..from + EVENTS).map(|event| usage(number, event)).collect())
         }
     }
+}
+
+/// What a third of the requests ends with: it goes to quarantine.
+fn bad_line(request: u64) -> String {
+    format!("bad {request}")
 }
 
 /// Each request has a customer of its own.
@@ -171,6 +180,7 @@ fn assert_holds(data: &Path, outcomes: &[Outcome], fault: &Fault<'_>) {
     }
     daemon.close_window("user-events");
     let held = held(&daemon, outcomes.len() as u64);
+    assert_kept(data, &held, fault);
     for (number, outcome) in outcomes.iter().enumerate() {
         let found = held.get(&(number as u64)).copied().unwrap_or(0);
         let right = match outcome {
@@ -179,11 +189,31 @@ fn assert_holds(data: &Path, outcomes: &[Outcome], fault: &Fault<'_>) {
             Outcome::Unknown => found == 0 || found == EVENTS,
         };
         assert!(right, "{fault:?}: request {number}, {outcome:?}, has {found} events");
+        // A key is known exactly when its data is there.
+        let (path, body) = request(number as u64);
+        let key = [(KEY, &*format!("k{number}"))];
+        let again = daemon.send("POST", path, &key, body.as_bytes());
+        assert_eq!(again.status, 200, "{fault:?}: request {number}: {}", again.text());
+        let is_known = again.header("idempotency-replayed").is_some();
+        assert_eq!(is_known, found == EVENTS, "{fault:?}: request {number}, {outcome:?}");
     }
     assert_eq!(daemon.stop().code(), Some(0), "{fault:?}");
     let verified = run(&["verify", "--strict", "--data-dir", data.to_str().unwrap()]);
     let told = String::from_utf8_lossy(&verified.stdout);
     assert!(verified.status.success(), "{fault:?}: {told}");
+}
+
+/// The bad line of each request that is there is in quarantine, once, and no other.
+fn assert_kept(data: &Path, held: &BTreeMap<u64, u64>, fault: &Fault<'_>) {
+    let path = data.join("quarantine/user-events/ingest.ndjson");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let raw = |line: &str| -> String {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        record["raw"].as_str().unwrap().to_owned()
+    };
+    let kept: Vec<_> = text.lines().map(raw).collect();
+    let with_one = held.keys().filter(|number| *number % 3 == 0);
+    assert_eq!(kept, with_one.map(|number| bad_line(*number)).collect::<Vec<_>>(), "{fault:?}");
 }
 
 fn is_at_the_end(daemon: &Daemon) -> bool {

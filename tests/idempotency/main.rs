@@ -148,6 +148,50 @@ fn what_was_refused_leaves_its_key_free_and_what_is_counted_is_told() {
     }
 }
 
+/// So much a body of many lines is long: `WINDROW_TEST_BODY_MIB`, of which a campaign takes a thousand.
+fn long_body_mebibytes() -> u64 {
+    let mebibytes = std::env::var_os("WINDROW_TEST_BODY_MIB");
+    mebibytes.map_or(96, |text| text.to_str().unwrap().parse().unwrap())
+}
+
+/// Sends a body that nobody holds: a line of a quarter of a MiB, over and over.
+fn send_long(daemon: &Daemon, key: &str) -> Answer {
+    let line = user_events(0, 1).replace("Number 0", &"n".repeat(256 << 10));
+    let lines = (long_body_mebibytes() << 20) / line.len() as u64;
+    let mut connection = daemon.connect();
+    let length = lines * line.len() as u64;
+    let head = format!(
+        "POST /user/event HTTP/1.1\r\nhost: w\r\n{KEY}: {key}\r\ncontent-length: {length}\r\n\r\n"
+    );
+    connection.write(head).unwrap();
+    for _ in 0..lines {
+        connection.write(&line).unwrap();
+    }
+    connection.read_answer("POST").unwrap()
+}
+
+#[test]
+fn a_known_keys_long_body_is_hashed_as_it_comes_and_never_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path());
+    let first = send_long(&daemon, "k");
+    assert_eq!(first.status, 200, "{}", first.text());
+    let rows = rows(&daemon, &position(&first));
+    assert!(daemon.stop().success());
+    let daemon = Daemon::start(dir.path());
+    assert_eq!(lines(&daemon, "another", &user_events(1, 1)).status, 200);
+    let before = daemon.resident_bytes_max();
+    let log_before = metric(&daemon, "windrow_log_written_bytes_total");
+    assert_replayed(&send_long(&daemon, "k"), &first);
+    if let (Some(before), Some(after)) = (before, daemon.resident_bytes_max()) {
+        let more = after.saturating_sub(before) >> 20;
+        assert!(more < 24, "{more} MiB more were resident");
+    }
+    let logged = metric(&daemon, "windrow_log_written_bytes_total") - log_before;
+    assert!(logged < 1 << 20, "{logged} bytes were logged");
+    daemon.wait_for_rows("user-events", rows + 1);
+}
+
 #[test]
 fn a_compressed_body_is_told_by_what_was_sent() {
     let dir = tempfile::tempdir().unwrap();

@@ -187,6 +187,30 @@ fn bad_lines_are_named_and_cost_no_others() {
 }
 
 #[test]
+fn a_stream_that_keeps_bad_lines_keeps_those_of_a_file_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let daemon = Daemon::start_with(&data, &["--streams-usage-on-invalid", "quarantine"]);
+    let file = dir.path().join("some.ndjson");
+    let line = |number| if number % 20 == 7 { format!("bad {number}\n") } else { json(number) };
+    fs::write(&file, (0..500).map(line).collect::<String>()).unwrap();
+    for run in 0..2 {
+        let output = succeeds(import(&url(&daemon), &[&file]).args(["--chunk", "4KiB"]));
+        let told = text(&output.stdout);
+        assert_eq!(accepted(&output), 475, "{run}: {told}");
+        assert!(told.contains("Rows put into quarantine: 25\n"), "{run}: {told}");
+        assert!(told.contains("Lines left out: 0\n"), "{run}: {told}");
+    }
+    assert_eq!(total(&daemon), 475);
+    let kept = fs::read_to_string(data.join("quarantine/usage/ingest.ndjson")).unwrap();
+    // Chunks come in any order.
+    assert_eq!(kept.lines().count(), 25, "{kept}");
+    for number in (7..500).step_by(20) {
+        assert!(kept.contains(&format!("\"raw\":\"bad {number}\"")), "{number} isn't in {kept}");
+    }
+}
+
+#[test]
 fn a_file_that_holds_no_lines_is_left_out_line_by_line() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("data"));
