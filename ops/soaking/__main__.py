@@ -1,9 +1,9 @@
 """The soak: see ops/soak.
 
-It goes in rounds of ten minutes. The first half of a round is a storm: short lives of the daemon, each ended by
-SIGTERM or, more often, SIGKILL, now and then in the middle of a backup. The second half is one steady life, in
-which what the daemon holds must be flat (see flat.py). In all of them clients send (see load.py), and SIGHUPs
-and backups come in between. In the end everything that was acknowledged is counted (see count.py).
+The first third is a storm: short lives of the daemon, each ended by SIGTERM or, more often, SIGKILL, now and
+then in the middle of a backup. The rest is one steady life, in which what the daemon holds must be flat (see
+flat.py). All the time clients send (see load.py), and SIGHUPs and backups come in between. In the end everything
+that was acknowledged is counted (see count.py).
 """
 
 import argparse
@@ -18,10 +18,10 @@ from dataclasses import astuple, fields
 
 import count
 import flat
+from copying import Copying
 from daemon import Daemon, Failure, Sample
 from load import Load
 
-ROUND_SECONDS_MAX = 600
 STORM_LIFE_SECONDS_MAX = 30
 HANG_UP_EVERY_SECONDS = 7
 BACKUP_EVERY_SECONDS = 20
@@ -42,26 +42,21 @@ class Soak:
         self._samples.writerow(["seconds", *(field.name for field in fields(Sample))])
         self._load = load
         self._chance = random.Random(seed)
-        self._steady_lives = []
+        self._steady_seconds = 0
         self._log_bytes_max = 0
         self._starts = []
         self._kills = self._stops = self._hang_ups = self._backups = 0
         self.complaints = []
 
     def run(self, seconds):
-        """All rounds. A Ctrl-C ends the last of them early. Leaves the daemon running."""
-        end = time.monotonic() + seconds
+        """All of it, up to the count. A Ctrl-C ends it early. Leaves the daemon running."""
         self._start()
         self._load.start()
         try:
-            while (left := end - time.monotonic()) > 1:
-                # The last round takes what would be too short for one of its own.
-                length = left if left < 1.5 * ROUND_SECONDS_MAX else ROUND_SECONDS_MAX
-                self._storm(length / 2)
-                self._steady_life(length / 2)
+            self._storm(seconds / 3)
+            self._steady_life(seconds * 2 / 3)
         except KeyboardInterrupt:
             say("interrupted: what was acknowledged until now is counted; once more ends that, too")
-        self.complaints += flat.complaints_across(self._steady_lives)
 
     def settle_and_count(self, seed):
         """Lets the clients come to an end, and compares."""
@@ -77,11 +72,10 @@ class Soak:
         say("every one is there once: " + ", ".join(f"{n} {what}" for what, n in found.items()))
 
     def verdict(self):
-        """What can be said of the steady lives, if there was nothing to complain of."""
-        judged = sum(len(samples) >= flat.SECONDS_MIN for samples in self._steady_lives)
-        if not judged:
-            return f"no steady life was {flat.SECONDS_MIN} s long, so that nobody knows what grows"
-        return f"nothing grows, in {judged} steady lives"
+        """What can be said of the steady life, if there was nothing to complain of."""
+        if self._steady_seconds < flat.SECONDS_MIN:
+            return f"what grows would show in a steady life of {flat.SECONDS_MIN} s"
+        return f"nothing has grown in {self._steady_seconds} s"
 
     def summary(self):
         slowest = max(self._starts, default=0)
@@ -105,36 +99,38 @@ class Soak:
 
     def _steady_life(self, seconds):
         samples = self._live(seconds)
-        self._steady_lives.append(samples)
+        self._steady_seconds = len(samples)
         found = flat.complaints(samples)
         self.complaints += found
-        third = len(samples) // 3
-        if third:
-            ends = [flat.resident_kib(part) for part in (samples[third : 2 * third], samples[2 * third :])]
-            resident = " and then ".join(f"{end / 1024:.1f}" for end in ends)
-            say(
-                f"a steady life of {len(samples)} s: {resident} MiB resident, "
-                f"{samples[-1].descriptors} descriptors, {samples[-1].threads} threads; "
-                + ("; ".join(found) or "flat")
-            )
+        thirds = flat.thirds(samples)
+        resident = ", ".join(f"{flat.resident_kib(third) / 1024:.1f}" for third in thirds)
+        descriptors = ", ".join(str(flat.most("descriptors", third)) for third in thirds)
+        threads = ", ".join(str(flat.most("threads", third)) for third in thirds)
+        say(
+            f"a steady life of {len(samples)} s, in thirds: {resident} MiB resident, "
+            f"{descriptors} descriptors, {threads} threads"
+        )
 
     def _live(self, seconds):
         """Lets the daemon work for a while. What it held, second by second."""
         samples = []
         began = time.monotonic()
-        hang_up, backup = began + HANG_UP_EVERY_SECONDS, began + BACKUP_EVERY_SECONDS
-        while (now := time.monotonic()) < began + seconds:
-            self._daemon.check_alive()
-            self._load.check()
-            samples.append(self._sample())
-            if now > hang_up:
-                self._daemon.hang_up()
-                self._hang_ups += 1
-                hang_up = now + HANG_UP_EVERY_SECONDS
-            if now > backup:
-                self._backup()
-                backup = now + BACKUP_EVERY_SECONDS
-            time.sleep(max(0, min(now + 1, began + seconds) - time.monotonic()))
+        hang_up = backup = 0
+        with Copying(self._daemon) as copying:
+            while (elapsed := time.monotonic() - began) < seconds:
+                self._daemon.check_alive()
+                self._load.check()
+                self._backups += copying.check()
+                samples.append(self._sample())
+                if elapsed > hang_up + HANG_UP_EVERY_SECONDS:
+                    self._daemon.hang_up()
+                    self._hang_ups += 1
+                    hang_up = elapsed
+                if elapsed > backup + BACKUP_EVERY_SECONDS and not copying.is_under_way():
+                    copying.begin()
+                    backup = elapsed
+                time.sleep(min(1, seconds - elapsed))
+            self._backups += copying.finish()
         return samples
 
     def _sample(self):
@@ -144,6 +140,8 @@ class Soak:
         most = flat.LOG_SEGMENTS_MAX * Daemon.SEGMENT_MIB << 20
         if sample.log_bytes > most:
             raise Failure(f"the log takes {sample.log_bytes} bytes, more than {most}")
+        if sample.resident_kib > flat.RESIDENT_KIB_MAX:
+            raise Failure(f"{sample.resident_kib} KiB are resident, more than {flat.RESIDENT_KIB_MAX}")
         return sample
 
     def _end_life(self):
@@ -151,34 +149,14 @@ class Soak:
             self._daemon.stop()
             self._stops += 1
             return
-        copy = self._daemon.data + ".copy"
-        backup = self._daemon.begin_backup(copy) if self._chance.randrange(4) == 0 else None
-        if backup is not None:
-            time.sleep(self._chance.uniform(0, 0.1))
-        self._daemon.kill()
-        self._kills += 1
-        if backup is not None:
-            # Whatever came of it, it may not wait for the dead for ever.
-            backup.communicate(timeout=60)
-            remove_copies(copy)
-
-    def _backup(self):
-        copy = self._daemon.data + ".copy"
-        backup = self._daemon.begin_backup(copy)
-        told, _ = backup.communicate()
-        if backup.returncode != 0:
-            raise Failure(f"windrow backup: {backup.returncode}: {told}")
-        self._daemon.verify(copy)
-        remove_copies(copy)
-        self._backups += 1
-
-
-def remove_copies(copy):
-    """A copy, and what is left of one that didn't come to its end."""
-    directory, name = os.path.split(copy)
-    for found in os.listdir(directory):
-        if found.startswith((name, "." + name)):
-            shutil.rmtree(os.path.join(directory, found))
+        with Copying(self._daemon) as copying:
+            if self._chance.randrange(4) == 0:
+                copying.begin()
+                time.sleep(self._chance.uniform(0, 0.1))
+            self._daemon.kill()
+            self._kills += 1
+            # Whatever comes of the copy, it may not wait for the dead for ever.
+            copying.give_up()
 
 
 def log_complaints(path):

@@ -122,9 +122,10 @@ class Daemon:
             log_bytes=bytes_in(os.path.join(self.data, "wal")),
         )
 
-    def begin_backup(self, directory):
+    def begin(self, arguments):
+        """Starts a command of windrow that knows the token."""
         return subprocess.Popen(
-            [self.binary, "backup", directory, "--url", self.url],
+            [self.binary, *arguments],
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

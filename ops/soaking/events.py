@@ -21,8 +21,11 @@ USAGE_HOURS = 50
 
 _KINDS = ("user_action", "sensor_data", "system_log")
 _SOURCES = ("web", "mobile", "iot_device", "system")
-# A UUID keeps lane and number above the bits that say its version.
+# A UUID keeps lane and number above the bits that say its version. The number is multiplied by an odd one, so
+# that ids come from all over as random ones do, and yet say which event they belong to.
 _NUMBER_BITS, _UUID_SHIFT = 40, 80
+_MIX = 0x9E_3779_B97F
+_UNMIX = pow(_MIX, -1, 1 << _NUMBER_BITS)
 
 
 def _text(time):
@@ -30,7 +33,8 @@ def _text(time):
 
 
 def _uuid(lane, number):
-    return str(UUID(int=(lane << _NUMBER_BITS | number) << _UUID_SHIFT, version=4))
+    mixed = number * _MIX % (1 << _NUMBER_BITS)
+    return str(UUID(int=(mixed << 8 | lane) << _UUID_SHIFT, version=4))
 
 
 def user_event(lane, number):
@@ -110,7 +114,8 @@ def table_event(lane, number):
 
 def table_event_of_id(text):
     """Lane and number of a row of the table."""
-    return divmod(UUID(text).int >> _UUID_SHIFT, 1 << _NUMBER_BITS)
+    mixed, lane = divmod(UUID(text).int >> _UUID_SHIFT, 1 << 8)
+    return lane, mixed * _UNMIX % (1 << _NUMBER_BITS)
 
 
 def transaction(lane, number):

@@ -170,6 +170,8 @@ class Orders(Keyed):
 class TableEvents(Client):
     """Single events and batches into the table; one that is known already counts once."""
 
+    pause_seconds = 0.04
+
     def _one_request(self):
         first = self.acknowledged
         headers = {"Content-Type": "application/json"}
@@ -193,6 +195,8 @@ class TableEvents(Client):
 
 class Usage(Client):
     """Transactions as JSON, NDJSON and CSV. Those that come again change nothing, whatever they say."""
+
+    pause_seconds = 0.06
 
     def _one_request(self):
         first = self.acknowledged
