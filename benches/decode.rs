@@ -17,7 +17,9 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use windrow::ingest::{BodyLimits, BodyReader, Encoding, Form, Items, LineSource as _};
+use windrow::ingest::{
+    BodyLimits, BodyReader, DecompressionRoom, Encoding, Form, Items, LineSource as _,
+};
 use windrow::stream::csv::{Header, ToNdjson};
 use windrow::stream::{DecodeLimits, Decoder, FrameContext, Schema, UnknownFields};
 use windrow::time::Timestamp;
@@ -139,10 +141,11 @@ fn batch(criterion: &mut Criterion) {
     let limits =
         BodyLimits { sent_bytes_max: None, decompressed_bytes_max: None, stall, whole: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let room = DecompressionRoom::new(0);
     group.bench_function("document into lines", |bencher| {
         bencher.iter(|| {
             let body = Full::new(black_box(document.clone()));
-            let body = BodyReader::new(body, Encoding::Identity, limits).unwrap();
+            let body = BodyReader::new(body, Encoding::Identity, limits, &room).unwrap();
             let mut items = Items::new(body, form);
             runtime.block_on(async {
                 let mut bytes = 0;

@@ -1,7 +1,6 @@
 //! A body as a stream of pieces, within its limits.
 
 use std::io;
-use std::ops::Range;
 use std::time::Duration;
 
 use blake3::Hasher;
@@ -11,14 +10,11 @@ use http_body_util::BodyExt;
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout};
 
-use super::compression::{Decompressor, Encoding};
+use super::compression::Encoding;
+use super::decompressed::{Decompressed, DecompressionRoom};
 use super::error::IngestError;
 use super::keyed::Fingerprint;
 use super::source::LineSource;
-
-/// What a decompressed body is handed on in. One of these is all that decompression holds besides
-/// its own window.
-const PIECE_BYTES: usize = 64 << 10;
 
 /// Bounds on one body.
 #[derive(Clone, Copy, Debug)]
@@ -50,16 +46,8 @@ pub struct BodyReader<B> {
 enum Source {
     /// As they came.
     Plain(Bytes),
-    /// Decompressed, in a buffer of [`PIECE_BYTES`].
+    /// Decompressed.
     Decompressed(Box<Decompressed>),
-}
-
-struct Decompressed {
-    encoding: Encoding,
-    decompressor: Decompressor,
-    buffer: Vec<u8>,
-    ready: Range<usize>,
-    bytes: u64,
 }
 
 impl<B> BodyReader<B>
@@ -68,20 +56,19 @@ where
     B::Error: std::fmt::Display,
 {
     /// A reader. Fails at once when the body announces that it is too long: then a client that sent
-    /// `Expect: 100-continue` never sends it.
-    pub fn new(body: B, encoding: Encoding, limits: BodyLimits) -> Result<Self, IngestError> {
+    /// `Expect: 100-continue` never sends it. What decompressing needs is taken of `room`.
+    pub fn new(
+        body: B,
+        encoding: Encoding,
+        limits: BodyLimits,
+        room: &DecompressionRoom,
+    ) -> Result<Self, IngestError> {
         check(body.size_hint().lower(), limits.sent_bytes_max)?;
-        let decompressor = Decompressor::new(encoding)
-            .map_err(|error| IngestError::Undecodable { encoding, reason: error.to_string() })?;
-        let source = match decompressor {
-            None => Source::Plain(Bytes::new()),
-            Some(decompressor) => Source::Decompressed(Box::new(Decompressed {
-                encoding,
-                decompressor,
-                buffer: vec![0; PIECE_BYTES],
-                ready: 0..0,
-                bytes: 0,
-            })),
+        let source = match encoding {
+            Encoding::Identity => Source::Plain(Bytes::new()),
+            Encoding::Gzip | Encoding::Zstd => {
+                Source::Decompressed(Box::new(Decompressed::new(encoding, room)))
+            }
         };
         let deadline = limits.whole.map(|whole| Instant::now() + whole);
         Ok(Self { body, limits, deadline, sent_bytes: 0, finished: false, digest: None, source })
@@ -96,10 +83,9 @@ where
     async fn decompress(&mut self) -> Result<(), IngestError> {
         loop {
             let Source::Decompressed(state) = &mut self.source else { return Ok(()) };
-            match state.decompressor.read(&mut state.buffer) {
-                Ok(count) => {
-                    state.ready = 0..count;
-                    state.bytes += count as u64;
+            state.make_room().await?;
+            match state.read() {
+                Ok(_) => {
                     let bytes = state.bytes;
                     // A little of a body can become a lot, and must not keep everybody else from this thread.
                     consume_budget().await;
@@ -113,10 +99,7 @@ where
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let sent = self.next_sent().await?;
                     let Source::Decompressed(state) = &mut self.source else { return Ok(()) };
-                    match sent {
-                        Some(chunk) => state.decompressor.feed(chunk),
-                        None => state.decompressor.end(),
-                    }
+                    state.feed(sent);
                 }
                 Err(error) => {
                     let reason = match error.kind() {
@@ -173,19 +156,19 @@ where
                 let chunk = self.next_sent().await?.unwrap_or_default();
                 self.source = Source::Plain(chunk);
             }
-            Source::Decompressed(state) if state.ready.is_empty() => self.decompress().await?,
+            Source::Decompressed(state) if state.ready().is_empty() => self.decompress().await?,
             _ => {}
         }
         Ok(match &self.source {
             Source::Plain(chunk) => chunk,
-            Source::Decompressed(state) => &state.buffer[state.ready.clone()],
+            Source::Decompressed(state) => state.ready(),
         })
     }
 
     fn consume(&mut self, count: usize) {
         match &mut self.source {
             Source::Plain(chunk) => chunk.advance(count),
-            Source::Decompressed(state) => state.ready.start += count,
+            Source::Decompressed(state) => state.consume(count),
         }
     }
 

@@ -12,10 +12,14 @@ use std::io::{self, BufRead, Read};
 
 use bytes::{Buf, Bytes};
 use flate2::bufread::MultiGzDecoder;
-use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
+use zstd::zstd_safe::{self, DCtx, DParameter, InBuffer, OutBuffer};
 
 /// 8 MiB: what RFC 8878 recommends that every decoder takes, and RFC 9659 demands for this header.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+/// What a decoder for gzip holds: its window of 32 KiB and its tables.
+const GZIP_BYTES: usize = 44 << 10;
+/// What one for zstd holds before it knows the window, by `ZSTD_sizeof_DCtx`.
+const ZSTD_BYTES: usize = 96 << 10;
 
 /// How a body is compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +61,7 @@ impl fmt::Display for Encoding {
 /// A decompressor that is fed and drained in turn.
 pub(super) enum Decompressor {
     Gzip(Box<MultiGzDecoder<Fed>>),
-    Zstd { decoder: ZstdDecoder<'static>, fed: Fed, frame_open: bool },
+    Zstd { decoder: DCtx<'static>, fed: Fed, frame_open: bool },
 }
 
 /// Input that ends for now: `WouldBlock` until it is fed again, the end only once it is told so.
@@ -69,17 +73,35 @@ pub(super) struct Fed {
 }
 
 impl Decompressor {
-    /// A decompressor for `encoding`; `None` where there is nothing to do.
-    pub(super) fn new(encoding: Encoding) -> io::Result<Option<Self>> {
-        Ok(match encoding {
-            Encoding::Identity => None,
-            Encoding::Gzip => Some(Self::Gzip(Box::new(MultiGzDecoder::new(Fed::default())))),
+    /// A decompressor for `encoding`, which must not be that of a plain body.
+    pub(super) fn new(encoding: Encoding) -> io::Result<Self> {
+        match encoding {
+            Encoding::Identity => Err(io::ErrorKind::InvalidInput.into()),
+            Encoding::Gzip => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(Fed::default())))),
             Encoding::Zstd => {
-                let mut decoder = ZstdDecoder::new()?;
-                decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
-                Some(Self::Zstd { decoder, fed: Fed::default(), frame_open: false })
+                let mut decoder = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+                let window_max = DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX);
+                decoder.set_parameter(window_max).map_err(zstd_error)?;
+                Ok(Self::Zstd { decoder, fed: Fed::default(), frame_open: false })
             }
-        })
+        }
+    }
+
+    /// What one for `encoding` holds before it has read anything, in bytes.
+    pub(super) fn first_bytes(encoding: Encoding) -> usize {
+        match encoding {
+            Encoding::Identity => 0,
+            Encoding::Gzip => GZIP_BYTES,
+            Encoding::Zstd => ZSTD_BYTES,
+        }
+    }
+
+    /// What it holds, in bytes. A window is counted once it is known, though hardly touched then.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Gzip(_) => GZIP_BYTES,
+            Self::Zstd { decoder, .. } => decoder.sizeof(),
+        }
     }
 
     /// Hands over the next piece of the compressed body, once [`Self::read`] has asked for it.
@@ -113,7 +135,7 @@ impl Decompressor {
 }
 
 fn read_zstd(
-    decoder: &mut ZstdDecoder<'static>,
+    decoder: &mut DCtx<'static>,
     fed: &mut Fed,
     frame_open: &mut bool,
     out: &mut [u8],
@@ -126,7 +148,7 @@ fn read_zstd(
         }
         let mut input = InBuffer::around(&fed.chunk);
         let mut output = OutBuffer::around(&mut *out);
-        let hint = decoder.run(&mut input, &mut output)?;
+        let hint = decoder.decompress_stream(&mut output, &mut input).map_err(zstd_error)?;
         let (taken, made) = (input.pos(), output.pos());
         fed.chunk.advance(taken);
         *frame_open = hint != 0;
@@ -139,6 +161,10 @@ fn read_zstd(
             return Err(kind.into());
         }
     }
+}
+
+fn zstd_error(code: zstd_safe::ErrorCode) -> io::Error {
+    io::Error::other(zstd_safe::get_error_name(code))
 }
 
 impl Read for Fed {
@@ -193,7 +219,7 @@ mod tests {
         piece: usize,
         out: usize,
     ) -> io::Result<Vec<u8>> {
-        let mut decompressor = Decompressor::new(encoding)?.unwrap();
+        let mut decompressor = Decompressor::new(encoding)?;
         let mut pieces = body.chunks(piece);
         let mut all = Vec::new();
         let mut buffer = vec![0; out];

@@ -11,6 +11,7 @@ use http_body::{Body, Frame};
 
 use super::body::{BodyLimits, BodyReader};
 use super::compression::Encoding;
+use super::decompressed::DecompressionRoom;
 use super::source::LineSource;
 
 /// A body that comes in pieces, without its length.
@@ -37,7 +38,8 @@ pub(super) fn body(body: &[u8], piece: usize) -> BodyReader<Pieces> {
         whole: None,
     };
     let pieces = body.chunks(piece).map(Bytes::copy_from_slice).collect();
-    BodyReader::new(Pieces(pieces), Encoding::Identity, limits).unwrap()
+    let room = DecompressionRoom::new(0);
+    BodyReader::new(Pieces(pieces), Encoding::Identity, limits, &room).unwrap()
 }
 
 /// All lines of a source, and the fault behind them. They are consumed as a cutter does it: in part,

@@ -11,7 +11,7 @@ use super::statistics::{self, Statistics};
 use crate::backup::Backups;
 use crate::config::{Config, Origins, StreamConfig};
 use crate::disk::Disk;
-use crate::ingest::{BodyLimits, Intake};
+use crate::ingest::{BodyLimits, DecompressionRoom, Intake};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::sinks::Sinks;
@@ -26,6 +26,8 @@ pub struct App {
     pub(super) metrics: Arc<Metrics>,
     pub(super) statistics: Statistics,
     pub(super) limits: BodyLimits,
+    /// For the bodies that are compressed.
+    pub(super) decompression: DecompressionRoom,
     pub(super) streams: Vec<StreamConfig>,
     /// Who may do what; everybody may do everything if `None`.
     pub(super) guard: Option<Arc<Guard>>,
@@ -75,6 +77,7 @@ impl App {
                 stall: config.limits.stall,
                 whole: config.limits.request,
             },
+            decompression: DecompressionRoom::new(config.limits.in_flight_bytes),
             streams: config.streams.clone(),
             guard,
             cors: config.access.cors.clone(),

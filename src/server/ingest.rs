@@ -16,8 +16,8 @@ use super::media::{self, Format};
 use super::prefer;
 use super::problem::{BadPlace, Problem};
 use crate::ingest::{
-    self, BodyLimits, BodyReader, CloudEvents, Csv, Encoding, IngestError, Ingested, Intake, Json,
-    LineSource, Shape,
+    self, BodyLimits, BodyReader, CloudEvents, Csv, DecompressionRoom, Encoding, IngestError,
+    Ingested, Intake, Json, LineSource, Shape,
 };
 use crate::log::Receipt;
 use crate::metrics::{LimitMetrics, Refusal};
@@ -91,6 +91,7 @@ pub(super) struct Upload<'a> {
     keyed: Keyed,
     /// The bounds on its body.
     limits: BodyLimits,
+    decompression: &'a DecompressionRoom,
     limit_hits: &'a LimitMetrics,
     started: Instant,
     refusal: Option<Refusal>,
@@ -138,9 +139,20 @@ impl<'a> Upload<'a> {
         let intake = ready.intake(app, name)?;
         let refusal = Some(Refusal::Broken);
         let is_strict = false;
-        let (limits, limit_hits) = (app.limits, &app.metrics.limits);
         let keyed = Keyed::No;
-        Ok(Self { ready, intake, keyed, limits, limit_hits, started, refusal, is_strict })
+        let (limits, decompression) = (app.limits, &app.decompression);
+        let limit_hits = &app.metrics.limits;
+        Ok(Self {
+            ready,
+            intake,
+            keyed,
+            limits,
+            decompression,
+            limit_hits,
+            started,
+            refusal,
+            is_strict,
+        })
     }
 
     /// Takes note of how the client wants bad lines to be treated (RFC 7240, section 4.4).
@@ -204,7 +216,7 @@ impl<'a> Upload<'a> {
         body: Body,
         encoding: Encoding,
     ) -> Result<BodyReader<Body>, IngestError> {
-        let reader = BodyReader::new(body, encoding, self.limits)?;
+        let reader = BodyReader::new(body, encoding, self.limits, self.decompression)?;
         Ok(match self.keyed {
             Keyed::No => reader,
             Keyed::New(_) | Keyed::Known(_) => reader.fingerprinted(),

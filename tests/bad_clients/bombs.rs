@@ -79,6 +79,42 @@ fn blank_lines_without_end_are_413_and_never_reach_the_log() {
 }
 
 #[test]
+fn bombs_at_once_that_each_want_a_large_window_have_a_bound_together() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path());
+    // Lines that are all right, so that each goes on for long, over a window of 8 MiB.
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(23).unwrap();
+    encoder.include_contentsize(false).unwrap();
+    let lines = format!("{}\n", " ".repeat(1000)).repeat(2000);
+    for _ in 0..6 {
+        encoder.write_all(lines.as_bytes()).unwrap();
+        encoder.write_all((user_event(TIME, 1) + "\n").as_bytes()).unwrap();
+    }
+    let body = encoder.finish().unwrap();
+    let head = format!(
+        "POST /user/event HTTP/1.1\r\nhost: w\r\ncontent-encoding: zstd\r\ncontent-length: {}\r\n\r\n",
+        body.len() + 1
+    );
+    let mut many: Vec<_> = (0..60)
+        .map(|_| {
+            let mut bomb = daemon.connect();
+            // It never ends, so that its window stays.
+            bomb.write([head.as_bytes(), &body].concat()).unwrap();
+            bomb
+        })
+        .collect();
+    let refused = many.pop().unwrap().read_answer("POST").unwrap();
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+    // Bodies that aren't compressed don't notice.
+    assert_eq!(daemon.post("/user/event", user_event(TIME, 1)).status, 200);
+    assert_small(&daemon);
+    drop(many);
+    assert_eq!(post(&daemon, "zstd", "application/x-ndjson", &body).status, 200);
+}
+
+#[test]
 fn what_a_body_becomes_has_a_limit_of_its_own() {
     let data = tempfile::tempdir().unwrap();
     let limits = ["--limits-body", "16MiB", "--limits-decompressed", "32MiB"];

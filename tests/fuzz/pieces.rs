@@ -9,7 +9,9 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use windrow::ingest::{BodyLimits, BodyReader, Encoding, IngestError, LineSource};
+use windrow::ingest::{
+    BodyLimits, BodyReader, DecompressionRoom, Encoding, IngestError, LineSource,
+};
 
 /// A body without its length.
 pub struct Pieces(VecDeque<Bytes>);
@@ -54,7 +56,8 @@ impl Pieces {
         let stall = Duration::from_mins(1);
         let limits =
             BodyLimits { sent_bytes_max: None, decompressed_bytes_max, stall, whole: None };
-        BodyReader::new(self, encoding, limits).unwrap()
+        let room = DecompressionRoom::new(64 << 20);
+        BodyReader::new(self, encoding, limits, &room).unwrap()
     }
 }
 

@@ -28,7 +28,8 @@ where
 
 async fn bytes(app: &App, request: Request) -> Result<Vec<u8>, Response> {
     let encoding = media::json(request.headers(), STREAM).map_err(IntoResponse::into_response)?;
-    let mut body = BodyReader::new(request.into_body(), encoding, app.limits).map_err(unread)?;
+    let body = BodyReader::new(request.into_body(), encoding, app.limits, &app.decompression);
+    let mut body = body.map_err(unread)?;
     let mut bytes = Vec::new();
     loop {
         let piece = body.fill().await.map_err(unread)?;
