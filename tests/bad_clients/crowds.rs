@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::assert_small;
 use crate::harness::{Connection, Daemon, say, user_event, user_events};
@@ -14,6 +15,7 @@ const OTHER_FILES: u64 = 300;
 
 #[test]
 fn ten_thousand_idle_ones_and_a_thousand_that_leave_at_any_byte_cost_little() {
+    let _alone = alone();
     let data = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(data.path());
     let idle: Vec<_> = (0..many())
@@ -56,6 +58,7 @@ fn ten_thousand_idle_ones_and_a_thousand_that_leave_at_any_byte_cost_little() {
 
 #[test]
 fn ten_thousand_that_wait_for_their_next_request_cost_little_and_get_its_answer() {
+    let _alone = alone();
     let data = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(data.path());
     let mut kept: Vec<_> = (0..many())
@@ -75,8 +78,9 @@ fn ten_thousand_that_wait_for_their_next_request_cost_little_and_get_its_answer(
 
 #[test]
 fn ten_thousand_heads_that_do_not_end_cost_little_wherever_they_begin() {
+    let _alone = alone();
     let data = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(data.path());
+    let daemon = Daemon::start_with(data.path(), &["--limits-head", "10m"]);
     let head = format!("POST /user/event HTTP/1.1\r\nhost: w\r\nx: {}", "x".repeat(500));
     let before = "GET /health/live HTTP/1.1\r\nhost: w\r\n\r\n";
     let mut begun: Vec<_> = (0..many())
@@ -126,6 +130,12 @@ fn unfinished_heads_have_a_bound_together() {
     first.write("\r\n\r\n").unwrap();
     assert_eq!(first.read_answer("GET").unwrap().status, 200);
     assert_small(&daemon);
+}
+
+/// The files of this process are for one crowd at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static CROWD: Mutex<()> = Mutex::new(());
+    CROWD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// As many connections as this is about, or as this process may have.
