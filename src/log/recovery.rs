@@ -215,23 +215,31 @@ fn torn_tail(walk: &Walk, stop: Stop) -> Result<Option<TornTail>, OpenError> {
 
 /// A segment without a batch says in its header where the log before it ended.
 fn check_bare(found: &Found) -> Result<(), OpenError> {
-    let Some(last) = &found.last else { return Ok(()) };
+    // Where no batch is left at all, the oldest segment is believed: what was before it may be trimmed.
+    let (before, stop, end, crc) = match (&found.last, found.bare.first()) {
+        (Some(last), _) => (&last.segment, found.end(), found.end(), found.crc()),
+        (None, Some(oldest)) => {
+            let header = oldest.header();
+            (oldest, oldest.first_batch(), header.previous_end, header.previous_crc)
+        }
+        (None, None) => return Ok(()),
+    };
     for bare in &found.bare {
         let header = bare.header();
         if header.gap_accepted {
             continue;
         }
-        if header.log != last.segment.header().log {
+        if header.log != before.header().log {
             return Err(OpenError::Corrupt {
                 path: bare.path().to_owned(),
                 offset: 0,
                 reason: "it belongs to another log than the segment before it".to_owned(),
             });
         }
-        if (header.previous_end, header.previous_crc) != (found.end(), found.crc()) {
+        if (header.previous_end, header.previous_crc) != (end, crc) {
             return Err(OpenError::Corrupt {
-                path: last.segment.path().to_owned(),
-                offset: last.segment.offset_of(found.end()),
+                path: before.path().to_owned(),
+                offset: before.offset_of(stop),
                 reason: format!(
                     "its batches stop here, but {} was begun when the log ended at LSN {}",
                     segment_name(header.first_lsn),
