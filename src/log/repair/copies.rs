@@ -29,13 +29,24 @@ pub(super) struct Copies<'a> {
 
 impl Copies<'_> {
     /// Sets a damaged segment aside, and puts what is valid of it in its place. `previous_end` is
-    /// where the valid log before it ends. The path of the file that was set aside.
-    pub fn replace(&self, damaged: &Surveyed, previous_end: Lsn) -> Result<PathBuf, OpenError> {
+    /// where the valid log before it ends, which may be before the segment says (`is_behind_a_gap`). The
+    /// path of the file that was set aside.
+    pub fn replace(
+        &self,
+        damaged: &Surveyed,
+        previous_end: Lsn,
+        is_behind_a_gap: bool,
+    ) -> Result<PathBuf, OpenError> {
         let mut previous_end = previous_end;
         let mut names = Vec::new();
         if let Some(segment) = &damaged.segment {
             for run in &damaged.runs {
-                names.push(self.copy_run(segment, run, previous_end)?);
+                let header = if run.from == segment.first_batch() {
+                    first_header(segment, is_behind_a_gap)
+                } else {
+                    later_header(segment, run, previous_end)
+                };
+                names.push(self.copy_run(segment, run, &header)?);
                 previous_end = run.to;
             }
         }
@@ -56,26 +67,11 @@ impl Copies<'_> {
         &self,
         segment: &SegmentFile,
         run: &Run,
-        previous_end: Lsn,
+        header: &SegmentHeader,
     ) -> Result<String, OpenError> {
-        let old = *segment.header();
-        let header = if run.from == segment.first_batch() {
-            old
-        } else {
-            SegmentHeader {
-                // The page in front of the run belongs to what was damaged, so it is free.
-                first_lsn: Lsn(run.from.0 - SEGMENT_HEADER_BYTES),
-                opened: true,
-                gap_accepted: true,
-                previous_end,
-                previous_crc: run.previous_crc,
-                arrival_floor: run.arrival_floor,
-                ..old
-            }
-        };
         let name = segment_name(header.first_lsn);
         self.write(&format!("{name}{REPAIRED_SUFFIX}"), |file| {
-            write_header(file, &header)?;
+            write_header(file, header)?;
             let source = self.disk.open_read(segment.path())?;
             copy(source.as_ref(), segment.offset_of(run.from), file, run.to.bytes_since(run.from))
         })?;
@@ -85,7 +81,7 @@ impl Copies<'_> {
     /// Puts a copy of a whole segment in its place whose header accepts the gap before it.
     pub fn accept_gap(&self, surveyed: &Surveyed) -> Result<(), OpenError> {
         let Some(segment) = &surveyed.segment else { return Ok(()) };
-        let header = SegmentHeader { opened: true, gap_accepted: true, ..*segment.header() };
+        let header = first_header(segment, true);
         let name = segment_name(header.first_lsn);
         self.write(&format!("{name}{REPAIRED_SUFFIX}"), |file| {
             write_header(file, &header)?;
@@ -215,6 +211,30 @@ pub(super) fn finish_what_was_cut_off(disk: &dyn Disk, dir: &Path) -> Result<(),
         }
     }
     disk.sync_dir(dir).map_err(|source| io_error("syncing", dir, source))
+}
+
+/// The header of the copy that begins where the segment does.
+fn first_header(segment: &SegmentFile, is_behind_a_gap: bool) -> SegmentHeader {
+    let old = *segment.header();
+    SegmentHeader {
+        opened: old.opened || is_behind_a_gap,
+        gap_accepted: old.gap_accepted || is_behind_a_gap,
+        ..old
+    }
+}
+
+/// The header of the copy of a run that stands behind something damaged in its segment.
+fn later_header(segment: &SegmentFile, run: &Run, previous_end: Lsn) -> SegmentHeader {
+    SegmentHeader {
+        // The page in front of the run belongs to what was damaged, so it is free.
+        first_lsn: Lsn(run.from.0 - SEGMENT_HEADER_BYTES),
+        opened: true,
+        gap_accepted: true,
+        previous_end,
+        previous_crc: run.previous_crc,
+        arrival_floor: run.arrival_floor,
+        ..*segment.header()
+    }
 }
 
 fn write_header(file: &dyn DiskFile, header: &SegmentHeader) -> io::Result<()> {

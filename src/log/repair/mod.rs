@@ -78,9 +78,11 @@ pub fn repair(disk: &dyn Disk, dir: &Path, held: &[Held]) -> Result<RepairReport
     let copies = Copies { disk, dir };
     // From the end to the start: the flag that accepts a gap is there before the gap is.
     for (index, surveyed) in survey.segments.iter().enumerate().rev() {
+        let is_behind_a_gap = survey.is_behind_a_gap(index);
         if surveyed.is_damaged() {
-            report.set_aside.insert(0, copies.replace(surveyed, survey.end_before(index))?);
-        } else if survey.is_behind_a_gap(index) {
+            let end = survey.end_before(index);
+            report.set_aside.insert(0, copies.replace(surveyed, end, is_behind_a_gap)?);
+        } else if is_behind_a_gap {
             copies.accept_gap(surveyed)?;
         }
     }
