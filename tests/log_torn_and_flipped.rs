@@ -11,6 +11,8 @@ use std::path::Path;
 use log_driver::{DIR, Driver, copy, lines, options, segments};
 use windrow::disk::{Disk, SimDisk};
 use windrow::log::repair::repair;
+use windrow::log::scan::LogDir;
+use windrow::log::verify::verify;
 use windrow::log::{LogOptions, OpenError};
 
 const PAGE: usize = 4096;
@@ -149,6 +151,25 @@ fn l6_damage_is_found_over_zeros_and_in_the_segment_before() {
 }
 
 #[test]
+fn l6_a_segment_that_was_only_begun_vouches_for_all_batches_of_the_one_before() {
+    let mut driver = Driver::open(&SimDisk::new(1), &[]).unwrap();
+    driver.append(1, 1, 0);
+    let mut driver = Driver::open(&driver.shut_down(), &[]).unwrap();
+    driver.append(2, 1, 0);
+    let disk = driver.disk;
+    // Of two segments nothing is left but their headers: the second one's knows of a batch.
+    for path in segments(&disk) {
+        let mut bytes = disk.contents(&path).unwrap();
+        bytes[PAGE..].fill(0);
+        disk.install(&path, &bytes);
+    }
+    let error = Driver::open(&copy(&disk), &[]).err().expect("acknowledged data is gone");
+    assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+    assert_eq!(repair(&disk, Path::new(DIR), &[]).unwrap().lost.len(), 1);
+    assert_eq!(Driver::open(&disk, &[]).unwrap().read_all(), [0; 0]);
+}
+
+#[test]
 fn a_deleted_log_is_noticed_by_what_checkpoints_hold() {
     let mut driver = Driver::open(&SimDisk::new(1), &[]).unwrap();
     driver.append(1, 3, 20);
@@ -251,6 +272,69 @@ fn repair_gives_up_what_is_damaged_and_nothing_else() {
     assert_eq!(driver.read_all(), [0, 1, 3, 4, 9]);
     assert_eq!(driver.read(&mut position), [9], "a sink goes on where it was");
     assert!(repair(&disk, Path::new(DIR), &held).unwrap().is_nothing());
+}
+
+#[test]
+fn repair_of_a_segment_that_is_damaged_and_behind_a_gap_accepts_both() {
+    let mut driver = Driver::open(&SimDisk::new(1), &[]).unwrap();
+    driver.append(0, 1, 0);
+    let mut driver = Driver::open(&driver.shut_down(), &[]).unwrap();
+    driver.append(1, 1, 0);
+    let damaged = driver.append(2, 1, 0).lsn;
+    driver.append(3, 1, 0);
+    let disk = driver.shut_down();
+    let paths = segments(&disk);
+    // Nothing is left of the first segment but its header, and one batch of the second one is damaged.
+    let header = disk.contents(&paths[0]).unwrap()[..PAGE].to_vec();
+    disk.install(&paths[0], &header);
+    let second: u64 = paths[1].file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    assert!(disk.rot(&paths[1], damaged.0 - second + 20, 1));
+    let report = repair(&disk, Path::new(DIR), &[]).unwrap();
+    assert_eq!(report.lost.len(), 2, "{report:?}");
+    let driver = Driver::open(&disk, &[]).unwrap();
+    assert_eq!(driver.read_all(), [1, 3]);
+    assert!(repair(&driver.disk, Path::new(DIR), &[]).unwrap().is_nothing());
+}
+
+#[test]
+fn after_a_repair_that_gave_up_a_first_batch_nothing_is_found() {
+    let mut driver = Driver::open(&SimDisk::new(1), &[]).unwrap();
+    let first = driver.append(0, 1, 0).lsn;
+    driver.append(1, 1, 0);
+    let mut driver = Driver::open(&driver.shut_down(), &[]).unwrap();
+    driver.append(2, 1, 0);
+    let disk = driver.shut_down();
+    // With its first batch, a segment loses the schemas of its streams; the next one repeats them.
+    assert!(disk.rot(&segments(&disk)[0], first.0 + 20, 1));
+    repair(&disk, Path::new(DIR), &[]).unwrap();
+    assert_eq!(Driver::open(&disk, &[]).unwrap().read_all(), [1, 2]);
+    let dir = LogDir::new(std::sync::Arc::new(disk), DIR);
+    verify(&dir, &mut |finding| assert!(!finding.is_damage(), "{finding}")).unwrap();
+}
+
+#[test]
+fn verify_names_each_of_several_segments_that_cannot_be_entered() {
+    let mut disk = SimDisk::new(1);
+    for number in 0..4 {
+        let mut driver = Driver::open(&disk, &[]).unwrap();
+        driver.append(number, 1, 0);
+        disk = driver.shut_down();
+    }
+    let paths = segments(&disk);
+    assert_eq!(paths.len(), 4);
+    for path in &paths[1..3] {
+        assert!(disk.rot(path, 20, 1));
+    }
+    let mut damaged = Vec::new();
+    let dir = LogDir::new(std::sync::Arc::new(disk.clone()), DIR);
+    let verified = verify(&dir, &mut |finding| {
+        damaged.extend(finding.is_damage().then(|| finding.to_string()));
+    });
+    assert_eq!(verified.unwrap().requests, 2, "the first and the last are verified");
+    for path in &paths[1..3] {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(damaged.iter().any(|told| told.contains(name)), "{name}: {damaged:?}");
+    }
 }
 
 #[test]

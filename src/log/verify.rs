@@ -200,11 +200,8 @@ impl Verification<'_> {
 
     /// Reports damage and goes on behind it; `false` if nothing follows.
     fn damage(&mut self, error: ReadError) -> Result<bool, ReadError> {
-        if let ReadError::Segment(SegmentError::Io { source, .. }) = &error
-            && source.kind() == std::io::ErrorKind::NotFound
-        {
-            // Trimmed by a daemon since the directory was listed.
-            return self.scan.skip_segment(None);
+        if is_trimmed(&error) {
+            return self.skip_segment(None);
         }
         self.history.hole();
         let unreadable = unreadable_segment(&error);
@@ -219,12 +216,34 @@ impl Verification<'_> {
             self.scan.jump(header.lsn);
             return Ok(true);
         }
-        let skipped = self.scan.skip_segment(unreadable)?;
+        let skipped = self.skip_segment(unreadable)?;
         if skipped {
             (self.found)(Finding::Resumed { at: self.scan.at() });
         }
         Ok(skipped)
     }
+
+    /// Goes on in the first segment behind `behind`, or behind the current one, that can be entered;
+    /// `false` if there is none. Those between are damage.
+    fn skip_segment(&mut self, mut behind: Option<Lsn>) -> Result<bool, ReadError> {
+        loop {
+            let error = match self.scan.skip_segment(behind) {
+                Err(error) => error,
+                skipped => return skipped,
+            };
+            let Some(unreadable) = unreadable_segment(&error) else { return Err(error) };
+            behind = Some(unreadable);
+            if !is_trimmed(&error) {
+                (self.found)(Finding::Damage(error));
+            }
+        }
+    }
+}
+
+/// Whether a daemon has trimmed the segment since the directory was listed.
+fn is_trimmed(error: &ReadError) -> bool {
+    matches!(error, ReadError::Segment(SegmentError::Io { source, .. })
+        if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// The segment that can't be entered at all, if that is the error.
@@ -269,7 +288,8 @@ impl History {
         if header.opened {
             self.begun.clear();
         }
-        self.hole = false;
+        // What `windrow wal repair` gave up in front of it may have been its first batch.
+        self.hole = header.gap_accepted;
         let late = self.latest_arrival.is_some_and(|latest| latest > header.arrival_floor);
         late.then(|| {
             let reason = "an arrival before this segment is later than its header says".to_owned();
