@@ -172,7 +172,19 @@ fn grant(line: &str) -> Result<Option<Grant>, String> {
     serde_json::from_str(line).map(Some).map_err(|error| {
         // The line that it knows of is always the first.
         let place = format!(" at line {} column {}", error.line(), error.column());
-        error.to_string().replace(&place, &format!(", at character {}", error.column()))
+        let told = error.to_string().replace(&place, &format!(", at character {}", error.column()));
+        without_secrets(&told)
+    })
+}
+
+/// What is wrong with a line repeats what stands there: maybe a token that somebody has put in the wrong
+/// place (A3). No word that it needs is as long as a part of one that is worth anything.
+fn without_secrets(told: &str) -> String {
+    const WORD_CHARS_MAX: usize = 16;
+    let is_between = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    told.split_inclusive(is_between).fold(String::new(), |kept, part| {
+        let word = part.trim_end_matches(is_between);
+        if word.len() > WORD_CHARS_MAX { kept + "…" + &part[word.len()..] } else { kept + part }
     })
 }
 
@@ -230,6 +242,12 @@ mod tests {
             (line(ID).replace("\"scopes\"", "\"streams\":[],\"scopes\""), "`streams` must name"),
             (line(ID).replace("0f0f", "0F0F"), "`sha256` must be 64 hexadecimal digits"),
             (line(ID).replace("\"sha256\"", "\"until\":1,\"sha256\""), "unknown field `until`"),
+            (line(ID).replace("[\"read\"]", &format!("[\"{secret}\"]")), "unknown variant `…`"),
+            (
+                line(ID).replace("[\"read\"]", &format!("\"{secret}\"")),
+                "invalid type: string \"…\"",
+            ),
+            (line(ID).replace("scopes", secret), "unknown field `…`"),
             (format!("{}\n{}\n", line(ID), line(ID)), "f:2: the token 0123456789ab is there twice"),
         ] {
             let told = parse(&text).unwrap_err();
