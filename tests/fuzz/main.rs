@@ -14,12 +14,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what was run, and how to repeat it")]
 
+#[path = "../log_driver/mod.rs"]
+mod log_driver;
+#[allow(dead_code, reason = "the other test of this page uses all of it")]
+#[path = "../spec_page/page.rs"]
+mod page;
+
+mod bodies;
+mod configuration;
 mod csv;
 mod documents;
 mod events;
 mod json;
+mod log;
 mod memory;
 mod mutation;
 mod pieces;
 mod subject;
 mod timestamps;
+mod tokens;

@@ -159,14 +159,21 @@ impl Page {
         (digits.len() as u64 == self.number("SEGMENT_NAME_DIGITS")).then_some(digits.parse().ok()?)
     }
 
+    /// The header of a segment, if it is valid.
+    pub fn header(&self, name: &str, file: &[u8]) -> Option<Fields> {
+        file.get(..self.number("SEGMENT_HEADER_BYTES") as usize)?;
+        let header = self.decode("Segment header", file);
+        let crc_at = self.offset_of("Segment header", "crc");
+        let is_valid = header.bytes("magic") == self.bytes("SEGMENT_MAGIC")
+            && header.int("version") == self.number("FORMAT_VERSION")
+            && Some(header.int("first lsn")) == self.lsn_of(name)
+            && header.int("crc") == u64::from(self.crc([&file[..crc_at]]));
+        is_valid.then_some(header)
+    }
+
     /// Parses a segment up to where its valid batches end.
     pub fn segment(&self, name: &str, file: &[u8]) -> Segment {
-        let header = self.decode("Segment header", file);
-        assert_eq!(header.bytes("magic"), self.bytes("SEGMENT_MAGIC"));
-        assert_eq!(header.int("version"), self.number("FORMAT_VERSION"));
-        assert_eq!(Some(header.int("first lsn")), self.lsn_of(name));
-        let crc_at = self.offset_of("Segment header", "crc");
-        assert_eq!(header.int("crc"), u64::from(self.crc([&file[..crc_at]])));
+        let header = self.header(name, file).expect("a valid header");
         header.zero_is_zero();
         let behind_header = self.number("SEGMENT_HEADER_BYTES") as usize;
         let rest = &file[self.end_of("Segment header")..behind_header];
