@@ -12,6 +12,7 @@
 //! `ops/fuzz` runs for longer, in an optimised build.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unnecessary_wraps, reason = "the checks of all subjects look alike")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what was run, and how to repeat it")]
 
 #[path = "../log_driver/mod.rs"]

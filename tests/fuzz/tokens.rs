@@ -69,7 +69,7 @@ fn id(line: &str) -> Option<String> {
     let is_text = |value: &Value| value.is_null() || value.is_string();
     let scopes = texts(&token["scopes"])?;
     let are_scopes = scopes.iter().all(|scope| ["ingest", "read", "admin"].contains(scope));
-    let streams = token.get("streams").map(|streams| texts(streams));
+    let streams = token.get("streams").map(texts);
     let are_streams = streams.is_none_or(|streams| streams.is_some_and(|names| !names.is_empty()));
     let fits = !scopes.is_empty() && are_scopes && are_streams;
     (fits && is_text(&token["name"]) && is_text(&token["created"])).then(|| id.to_owned())
