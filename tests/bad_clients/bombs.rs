@@ -81,7 +81,7 @@ fn blank_lines_without_end_are_413_and_never_reach_the_log() {
 #[test]
 fn bombs_at_once_that_each_want_a_large_window_have_a_bound_together() {
     let data = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(data.path());
+    let daemon = Daemon::start_with(data.path(), &["--limits-stall", "10m"]);
     // Lines that are all right, so that each goes on for long, over a window of 8 MiB.
     let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
     encoder.window_log(23).unwrap();
