@@ -162,7 +162,7 @@ mod tests {
             match state.read() {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    state.feed(Some(sent.clone()))
+                    state.feed(Some(sent.clone()));
                 }
                 Err(error) => panic!("{error}"),
             }
