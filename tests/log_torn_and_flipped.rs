@@ -170,6 +170,20 @@ fn l6_a_segment_that_was_only_begun_vouches_for_all_batches_of_the_one_before() 
 }
 
 #[test]
+fn a_log_that_is_cut_off_within_its_only_header_goes_on_in_another_segment() {
+    let disk = Driver::open(&SimDisk::new(1), &[]).unwrap().shut_down();
+    let path = segments(&disk).remove(0);
+    for length in [76, 100, PAGE] {
+        let disk = copy(&disk);
+        disk.install(&path, &disk.contents(&path).unwrap()[..length]);
+        let mut driver = Driver::open(&disk, &[]).unwrap();
+        driver.append(1, 2, 0);
+        assert_eq!(driver.read_all(), [1, 2], "{length} bytes");
+        assert_eq!(Driver::open(&driver.shut_down(), &[]).unwrap().read_all(), [1, 2]);
+    }
+}
+
+#[test]
 fn a_deleted_log_is_noticed_by_what_checkpoints_hold() {
     let mut driver = Driver::open(&SimDisk::new(1), &[]).unwrap();
     driver.append(1, 3, 20);
@@ -310,6 +324,24 @@ fn after_a_repair_that_gave_up_a_first_batch_nothing_is_found() {
     assert_eq!(Driver::open(&disk, &[]).unwrap().read_all(), [1, 2]);
     let dir = LogDir::new(std::sync::Arc::new(disk), DIR);
     verify(&dir, &mut |finding| assert!(!finding.is_damage(), "{finding}")).unwrap();
+}
+
+#[test]
+fn repair_takes_segments_that_end_within_a_header_or_within_the_zeros_behind_a_batch() {
+    let mut driver = Driver::open(&SimDisk::new(1), &[]).unwrap();
+    driver.append(0, 1, 0);
+    let damaged = driver.append(1, 1, 0).lsn;
+    let last = driver.append(2, 1, 0).lsn;
+    let mut driver = Driver::open(&driver.disk.after_crash(1), &[]).unwrap();
+    driver.append(3, 1, 0);
+    let disk = driver.shut_down();
+    let paths = segments(&disk);
+    assert!(disk.rot(&paths[0], damaged.0 + 20, 1));
+    for (path, length) in [(&paths[0], last.0 as usize + 1000), (&paths[1], 100)] {
+        disk.install(path, &disk.contents(path).unwrap()[..length]);
+    }
+    repair(&disk, Path::new(DIR), &[]).unwrap();
+    assert_eq!(Driver::open(&disk, &[]).unwrap().read_all(), [0, 2]);
 }
 
 #[test]

@@ -30,6 +30,7 @@ use super::options::REJECTED_IN_FLIGHT_BYTES_MAX;
 use super::prepare::{NextSegment, Preparer, TEMPORARY_SUFFIX};
 use super::queue::Queue;
 use super::recovery::{Found, TornTail, find_end};
+use super::segment::SEGMENT_HEADER_BYTES;
 use super::segments::{SegmentSpan, Segments};
 use super::space::Space;
 use super::streams::Streams;
@@ -176,7 +177,8 @@ impl Settled {
                     remove(disk, &path)?;
                 }
             }
-            [only] if found.torn.is_none() => {
+            // One that was cut off within its header's page has no room for a batch.
+            [only] if found.torn.is_none() && only.len_bytes() > SEGMENT_HEADER_BYTES => {
                 let (first_lsn, len_bytes) = (only.header().first_lsn, only.len_bytes());
                 settled.go_on = Some((SegmentSpan { first_lsn, len_bytes }, only.header().salt));
                 settled.next_segment = first_lsn;

@@ -73,7 +73,10 @@ impl Copies<'_> {
         self.write(&format!("{name}{REPAIRED_SUFFIX}"), |file| {
             write_header(file, header)?;
             let source = self.disk.open_read(segment.path())?;
-            copy(source.as_ref(), segment.offset_of(run.from), file, run.to.bytes_since(run.from))
+            // The file may end within the zeros behind its last batch.
+            let offset = segment.offset_of(run.from);
+            let len = run.to.bytes_since(run.from).min(segment.len_bytes() - offset);
+            copy(source.as_ref(), offset, file, len)
         })?;
         Ok(name)
     }
@@ -90,7 +93,8 @@ impl Copies<'_> {
                 source.as_ref(),
                 SEGMENT_HEADER_BYTES,
                 file,
-                segment.len_bytes() - SEGMENT_HEADER_BYTES,
+                // The file may end within its header's page.
+                segment.len_bytes().saturating_sub(SEGMENT_HEADER_BYTES),
             )
         })?;
         let path = self.dir.join(&name);
