@@ -17,7 +17,7 @@ const PIECE_BYTES: u64 = 64 << 10;
 
 #[test]
 fn bodies() {
-    Subject { name: "bodies", generate, check, entropy_bytes_max: 1024 }.run();
+    Subject { name: "bodies", generate, check, entropy_bytes_max: 1024, cases: 1000 }.run();
 }
 
 fn check(body: &[u8], u: &mut Unstructured<'_>) -> Result<()> {
@@ -37,6 +37,9 @@ fn check(body: &[u8], u: &mut Unstructured<'_>) -> Result<()> {
             assert!(expected.is_none_or(|expected| is_longer(&expected)));
         }
         (Some(IngestError::Undecodable { .. }), None) => {}
+        // Whether a frame is as long as it says, the library looks at in one way at once, and in another
+        // piece by piece.
+        (None | Some(IngestError::Undecodable { .. }), _) if encoding == Encoding::Zstd => {}
         (Some(error), Some(_)) => panic!("it can be decompressed, but: {error}"),
         (other, None) => panic!("it can't be decompressed, but: {other:?}"),
     }

@@ -23,7 +23,7 @@ const BYTES_A_BYTE: usize = 1000;
 
 #[test]
 fn configuration() {
-    Subject { name: "configuration", generate, check, entropy_bytes_max: 1024 }.run();
+    Subject { name: "configuration", generate, check, entropy_bytes_max: 1024, cases: 1000 }.run();
 }
 
 fn check(text: &[u8], u: &mut Unstructured<'_>) -> Result<()> {
@@ -48,9 +48,8 @@ fn check(text: &[u8], u: &mut Unstructured<'_>) -> Result<()> {
     let is_toml = text.parse::<toml::Table>().is_ok();
     if let Err(error) = settings {
         told(&error, &path, text);
-        assert_eq!(is_toml, !matches!(error, ConfigError::Syntax { .. }), "{error}");
-    } else {
-        assert!(is_toml, "it is no TOML, and was taken");
+        // Numbers are kept as their text, so that `0b` is told where a number is needed, not before.
+        assert!(!is_toml || !matches!(error, ConfigError::Syntax { .. }), "{error}");
     }
     Ok(())
 }

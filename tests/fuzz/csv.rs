@@ -16,7 +16,7 @@ const BESIDE_BYTES: usize = 16 << 10;
 
 #[test]
 fn csv() {
-    Subject { name: "csv", generate, check, entropy_bytes_max: 2048 }.run();
+    Subject { name: "csv", generate, check, entropy_bytes_max: 2048, cases: 4000 }.run();
 }
 
 fn check(body: &[u8], u: &mut Unstructured<'_>) -> Result<()> {

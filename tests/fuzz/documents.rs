@@ -17,7 +17,7 @@ const MEMBER: &str = "events";
 
 #[test]
 fn documents() {
-    Subject { name: "documents", generate, check, entropy_bytes_max: 2048 }.run();
+    Subject { name: "documents", generate, check, entropy_bytes_max: 2048, cases: 4000 }.run();
 }
 
 fn check(body: &[u8], u: &mut Unstructured<'_>) -> Result<()> {

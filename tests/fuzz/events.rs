@@ -23,7 +23,7 @@ const BYTES_A_BYTE: usize = 2 * 32 * 8 / 8 + 16;
 
 #[test]
 fn events() {
-    Subject { name: "events", generate, check, entropy_bytes_max: 2048 }.run();
+    Subject { name: "events", generate, check, entropy_bytes_max: 2048, cases: 4000 }.run();
 }
 
 /// One column of each type.

@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use arbitrary::{Result, Unstructured};
 use windrow::disk::SimDisk;
-use windrow::log::ReadError;
 use windrow::log::inspect::SegmentSummary;
 use windrow::log::repair::repair;
 use windrow::log::scan::LogDir;
 use windrow::log::verify::verify;
+use windrow::log::{OpenError, ReadError};
 
 use self::history::{Read, Reader};
 use self::script::Written;
@@ -30,7 +30,7 @@ const BESIDE_BYTES: usize = 24 << 20;
 
 #[test]
 fn log() {
-    Subject { name: "log", generate, check, entropy_bytes_max: 512 }.run();
+    Subject { name: "log", generate, check, entropy_bytes_max: 512, cases: 150 }.run();
 }
 
 fn generate(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
@@ -111,7 +111,12 @@ fn verified(disk: &SimDisk, read: bool, is_sound: bool) {
 fn repaired(disk: &SimDisk, written: &Written) {
     let disk = copy(disk);
     let Read { whole, has_schemas, .. } = Reader::of(&files(&disk)).read();
-    let report = repair(&disk, Path::new(DIR), &[]).unwrap();
+    let report = match repair(&disk, Path::new(DIR), &[]) {
+        Ok(report) => report,
+        // Whether a version was flipped or is one, nobody can tell: that version's windrow may.
+        Err(OpenError::Newer { .. }) => return,
+        Err(error) => panic!("{error}"),
+    };
     let driver = Driver::open(&disk, &[]).unwrap_or_else(|error| panic!("{error}; {report:?}"));
     let numbers = match driver.try_read(&mut driver.start()) {
         Ok(numbers) => numbers,

@@ -10,8 +10,8 @@ use arbtest::arbtest;
 
 use crate::mutation;
 
-/// A subject's budget, unless `WINDROW_FUZZ_SECONDS` says otherwise.
-const SECONDS: f64 = 4.0;
+/// Fewer bytes make no case.
+const ENTROPY_BYTES_MIN: u32 = 32;
 /// The search begins anew with small cases this often: they grow with time, and get slower.
 const ROUND: Duration = Duration::from_secs(1);
 /// Each entry of the corpus is replayed with so many choices of everything besides the input.
@@ -30,10 +30,14 @@ pub struct Subject {
     pub check: fn(&[u8], &mut Unstructured<'_>) -> Result<()>,
     /// Bytes that a case is made of at most.
     pub entropy_bytes_max: u32,
+    /// Cases that are made where nobody asks for a search: always the same, so that a failure is the
+    /// fault of what was changed.
+    pub cases: u32,
 }
 
 impl Subject {
-    /// Replays the corpus, then searches. With `WINDROW_FUZZ_SEED`, makes that one case.
+    /// Replays the corpus and makes the fixed cases; then searches, if `WINDROW_FUZZ_SECONDS` says for how
+    /// long. With `WINDROW_FUZZ_SEED`, makes that one case.
     pub fn run(&self) {
         let corpus = self.corpus();
         let inputs: Vec<Vec<u8>> = corpus.iter().map(|(_, input)| input.clone()).collect();
@@ -54,6 +58,12 @@ impl Subject {
                 let _ =
                     self.case(input, &path.display().to_string(), &mut Unstructured::new(&choices));
             }
+        }
+        for case in 1..=self.cases {
+            let spread = case.wrapping_mul(37) % (self.entropy_bytes_max - ENTROPY_BYTES_MIN);
+            let seed = u64::from(case) << 32 | u64::from(ENTROPY_BYTES_MIN + spread);
+            // Choices that run out are no failure.
+            arbtest(|u| Ok(property(u).unwrap_or_default())).seed(seed).run();
         }
         let begin = Instant::now();
         while let Some(left) = budget().checked_sub(begin.elapsed()) {
@@ -93,7 +103,7 @@ fn variable(name: &str) -> Option<String> {
 
 fn budget() -> Duration {
     let seconds = variable("WINDROW_FUZZ_SECONDS").map(|text| text.parse().expect("seconds"));
-    Duration::from_secs_f64(seconds.unwrap_or(SECONDS))
+    Duration::from_secs_f64(seconds.unwrap_or(0.0))
 }
 
 fn seed() -> Option<u64> {

@@ -9,7 +9,7 @@ use crate::subject::Subject;
 
 #[test]
 fn timestamps() {
-    Subject { name: "timestamps", generate, check, entropy_bytes_max: 256 }.run();
+    Subject { name: "timestamps", generate, check, entropy_bytes_max: 256, cases: 4000 }.run();
 }
 
 fn check(text: &[u8], u: &mut Unstructured<'_>) -> Result<()> {

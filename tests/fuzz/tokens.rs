@@ -15,7 +15,7 @@ const BESIDE_BYTES: usize = 64 << 10;
 
 #[test]
 fn tokens() {
-    Subject { name: "tokens", generate, check, entropy_bytes_max: 512 }.run();
+    Subject { name: "tokens", generate, check, entropy_bytes_max: 512, cases: 1000 }.run();
 }
 
 fn check(text: &[u8], _: &mut Unstructured<'_>) -> Result<()> {
@@ -70,9 +70,17 @@ fn id(line: &str) -> Option<String> {
     let scopes = texts(&token["scopes"])?;
     let are_scopes = scopes.iter().all(|scope| ["ingest", "read", "admin"].contains(scope));
     let streams = token.get("streams").map(texts);
-    let are_streams = streams.is_none_or(|streams| streams.is_some_and(|names| !names.is_empty()));
+    let are_streams = streams.is_none_or(|streams| {
+        streams.is_some_and(|names| !names.is_empty() && names.iter().all(|name| is_name(name)))
+    });
     let fits = !scopes.is_empty() && are_scopes && are_streams;
     (fits && is_text(&token["name"]) && is_text(&token["created"])).then(|| id.to_owned())
+}
+
+fn is_name(name: &str) -> bool {
+    let is_plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_plain)
 }
 
 fn texts(value: &Value) -> Option<Vec<&str>> {

@@ -161,7 +161,7 @@ impl Page {
 
     /// The header of a segment, if it is valid.
     pub fn header(&self, name: &str, file: &[u8]) -> Option<Fields> {
-        file.get(..self.number("SEGMENT_HEADER_BYTES") as usize)?;
+        file.get(..self.end_of("Segment header"))?;
         let header = self.decode("Segment header", file);
         let crc_at = self.offset_of("Segment header", "crc");
         let is_valid = header.bytes("magic") == self.bytes("SEGMENT_MAGIC")

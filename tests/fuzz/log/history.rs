@@ -85,7 +85,7 @@ impl Reader {
             }
             let (batches, end) = self.walk(segment, header, begin)?;
             for frame in batches.iter().flat_map(|batch| &batch.frames) {
-                self.frame(frame, &mut pending, &mut history)?;
+                self.frame(frame, &mut pending, &mut history);
             }
             place = Some(end);
         }
@@ -116,21 +116,16 @@ impl Reader {
         Ok((batches, place))
     }
 
-    fn frame(
-        &self,
-        frame: &Frame,
-        pending: &mut HashMap<u64, Vec<u64>>,
-        history: &mut Vec<u64>,
-    ) -> Result<(), String> {
+    fn frame(&self, frame: &Frame, pending: &mut HashMap<u64, Vec<u64>>, history: &mut Vec<u64>) {
         let request = frame.header.int("request");
         if frame.header.int("stream") != STREAM {
-            return Ok(());
+            return;
         }
         if frame.header.int("kind") == self.page.value("Frame kinds", "abort") {
             pending.remove(&request);
         }
         if !self.is_lines(frame) {
-            return Ok(());
+            return;
         }
         if self.flag(frame, "first") {
             pending.insert(request, Vec::new());
@@ -139,9 +134,9 @@ impl Reader {
             begun.extend(numbers(frame));
         }
         if self.flag(frame, "commit") {
-            history.extend(pending.remove(&request).ok_or("a request lacks its first frame")?);
+            // One that began in front of the oldest segment is not this log's any more.
+            history.extend(pending.remove(&request).unwrap_or_default());
         }
-        Ok(())
     }
 
     fn is_lines(&self, frame: &Frame) -> bool {
