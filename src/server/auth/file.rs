@@ -177,11 +177,12 @@ fn grant(line: &str) -> Result<Option<Grant>, String> {
     })
 }
 
-/// What is wrong with a line repeats what stands there: maybe a token that somebody has put in the wrong
-/// place (A3). No word that it needs is as long as a part of one that is worth anything.
+/// What is wrong with a line repeats what stands there: maybe a line end, and maybe a token that somebody
+/// has put in the wrong place (A3). No word that it needs is as long as a part of one that is worth anything.
 fn without_secrets(told: &str) -> String {
     const WORD_CHARS_MAX: usize = 16;
     let is_between = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    let told = told.replace(char::is_control, " ");
     told.split_inclusive(is_between).fold(String::new(), |kept, part| {
         let word = part.trim_end_matches(is_between);
         if word.len() > WORD_CHARS_MAX { kept + "…" + &part[word.len()..] } else { kept + part }
