@@ -51,8 +51,8 @@ fn every_link_between_pages_leads_somewhere() {
                 "" => page.clone(),
                 file => page.parent().unwrap().join(file),
             };
-            let is_there = target.exists()
-                && (anchor.is_empty() || anchors(&target).contains(anchor));
+            let is_there =
+                target.exists() && (anchor.is_empty() || anchors(&target).contains(anchor));
             if !is_there {
                 dead.push(format!("{}: {link}", page.display()));
             }
