@@ -48,8 +48,17 @@ impl OpenQuarantine {
         &self.room
     }
 
+    /// Where the pair stands, durably. What the file says may never have been synced: this is also how the
+    /// sink begins again after a sync of it has failed, and then another sync of the same tells nothing.
+    /// So it is written anew, before the log is trimmed for it.
+    fn position_from(&self, start: Position) -> Result<Mark, SinkError> {
+        let Some(mark) = self.start.load()? else { return Ok(Mark::first(start)) };
+        self.start.store(mark)?;
+        Ok(mark)
+    }
+
     fn opened(&self, start: Position) -> Result<QuarantineSink, SinkError> {
-        let mark = self.start.load()?.unwrap_or(Mark::first(start));
+        let mark = self.position_from(start)?;
         let mut file = self.quarantine.open(&mark.position)?;
         file.cut()?;
         self.room.holds(file.end());
