@@ -32,6 +32,8 @@ fn number(error: &anyhow::Error) -> u8 {
         let open = cause.downcast_ref::<OpenError>();
         if cause.is::<NeedsPerson>() || open.is_some_and(OpenError::needs_a_person) {
             Some(3)
+        } else if cause.downcast_ref::<ConfigError>().is_some_and(ConfigError::may_pass) {
+            Some(1)
         } else if cause.is::<WrongUsage>() || cause.is::<ConfigError>() {
             Some(2)
         } else {
@@ -63,6 +65,14 @@ mod tests {
         assert_eq!(number(&usage), 2);
         assert_eq!(number(&person), 3);
         assert_eq!(config.map_err(|error| number(&error)), Err(2));
+        let unreadable = |kind: io::ErrorKind| {
+            let (path, error) = ("windrow.toml".into(), kind.into());
+            number(&anyhow::Error::new(ConfigError::Unreadable { path, error }))
+        };
+        assert_eq!(unreadable(io::ErrorKind::NotFound), 2);
+        assert_eq!(unreadable(io::ErrorKind::InvalidData), 2, "it isn't text");
+        assert_eq!(unreadable(io::ErrorKind::PermissionDenied), 2);
+        assert_eq!(unreadable(io::ErrorKind::Other), 1);
         assert_eq!(number(&anyhow!("anything else")), 1);
     }
 }

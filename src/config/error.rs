@@ -10,12 +10,12 @@ use super::suggest::did_you_mean;
 #[derive(thiserror::Error, Debug)]
 pub enum ConfigError {
     /// The file can't be read.
-    #[error("the configuration file {path} can't be read: {source}")]
+    #[error("the configuration file {path} can't be read: {error}")]
     Unreadable {
         /// Which file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The file is not TOML.
     #[error("{path}:{line}: {reason}")]
@@ -68,4 +68,17 @@ pub enum ConfigError {
     /// Values that don't go together, or a stream that isn't one.
     #[error("{0}")]
     Invalid(String),
+}
+
+impl ConfigError {
+    /// Whether nothing is wrong with the configuration, and starting again may help: the system couldn't
+    /// read the file for a moment, for want of descriptors or because of its disk.
+    pub fn may_pass(&self) -> bool {
+        use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+        let Self::Unreadable { error, .. } = self else { return false };
+        !matches!(
+            error.kind(),
+            InvalidData | IsADirectory | NotADirectory | NotFound | PermissionDenied
+        )
+    }
 }

@@ -178,7 +178,7 @@ impl Sources {
         match std::fs::read_to_string(path) {
             Ok(text) => file::read(&text, path, &mut settings)?,
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+            Err(error) => return Err(ConfigError::Unreadable { path: path.to_owned(), error }),
         }
         environment::read(self.variables, &mut settings)?;
         let known_streams = streams::names(&settings);
