@@ -1,10 +1,12 @@
 //! Where a pair stands when the process starts, as far as its files say.
 //!
-//! | start file | the sink's own position | the pair stands | the log is held |
-//! |---|---|---|---|
-//! | read | read, or there is none yet | there, or where it begins | from there on |
-//! | read | can't be read | unknown, not before where it begins | from its beginning on |
-//! | can't be read | | unknown | as a whole |
+//! | start file | the sink's own position | the pair stands |
+//! |---|---|---|
+//! | read | read, or there is none yet | there, or where it begins |
+//! | read | can't be read | unknown, not before where it begins |
+//! | can't be read | | unknown |
+//!
+//! Until its sink is open, the log is kept as a whole, since nobody knows whether what was read is durable.
 //!
 //! A pair that stands nobody knows where is opened like every other one, again and again if need be. What
 //! opening the log looks at for all others, that it is the one which the position was made of, is then
@@ -18,7 +20,7 @@ use crate::log::{Log, LogId, Lsn, Position};
 pub(super) struct Standing {
     /// Where it begins, if its start file can be read.
     start: Option<Mark>,
-    /// At or before where it stands: what is behind that, the log keeps for it.
+    /// At or before where it stands.
     durable: Position,
     /// Whether it stands there.
     is_known: bool,

@@ -154,7 +154,9 @@ impl PairStatus {
             // Until it is open, nobody can be shown what it has applied.
             applied: watch::Sender::new(Lsn(0)),
             read_to: AtomicU64::new(durable.restart.0),
-            restart: AtomicU64::new(durable.restart.0),
+            // Until it is open, what its files say may be known to the kernel's memory alone: whoever wrote
+            // it may have been killed before the sync. Opening a sink makes it durable.
+            restart: AtomicU64::new(Lsn::ZERO.0),
             received: Received::new(&durable, committed),
             freeze_desk: FreezeDesk::default(),
             state: Mutex::new(state),
@@ -187,7 +189,8 @@ impl PairStatus {
         &self.freeze_desk
     }
 
-    /// The oldest address of the log that the pair needs, by its last durable position.
+    /// The oldest address of the log that the pair needs, by its last durable position; all of the log
+    /// until its sink is open.
     pub fn restart(&self) -> Lsn {
         Lsn(self.restart.load(Ordering::Acquire))
     }
