@@ -6,8 +6,8 @@
 //!                    └─ tls.cert ─▶ handshake ─▶ HTTP/1.1 or HTTP/2, as agreed in it (ALPN)
 //! ```
 //!
-//! How HTTP/1.1 goes on stands in [`super::http1`]. The first bytes are looked at, not taken, so that the way of HTTP/1.1 is as short as if there were no
-//! other.
+//! How HTTP/1.1 goes on stands in [`super::http1`]. The first bytes are looked at, not taken, so that its way
+//! is as short as if there were no other.
 
 use std::io;
 use std::pin::pin;

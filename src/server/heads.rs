@@ -66,7 +66,8 @@ impl HeadRoom {
     }
 }
 
-/// Whether a head is complete that wasn't `before` so many bytes: its blank line has come. Those in front of a request don't count (RFC 9112, 2.2), and a line may end without CR.
+/// Whether a head is complete that wasn't when it had `before` bytes: its blank line has come. Those in
+/// front of a request don't count (RFC 9112, 2.2), and a line may end without CR.
 fn is_complete(bytes: &[u8], before: usize) -> bool {
     let begins = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
     let Some(begins) = begins.filter(|_| bytes.len() > before) else { return false };

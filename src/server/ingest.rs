@@ -248,7 +248,9 @@ impl<'a> Upload<'a> {
                     metrics.accepted.inc_by(ingested.accepted);
                     metrics.rejected.inc_by(ingested.rejected);
                     metrics.quarantined.inc_by(ingested.rejected);
-                    self.intake.recent.note_quarantined(Timestamp::now(), &ingested.told);
+                    if !ingested.told.is_empty() {
+                        self.intake.recent.note_quarantined(Timestamp::now(), &ingested.told);
+                    }
                 }
                 self.refusal = None;
                 if ingested.rejected > 0 {

@@ -40,7 +40,8 @@ use Step::{
 };
 
 /// One request of each kind of window, several of them in one step, late ones, two in the same second,
-/// bad lines, uploads over several segments beside other requests, sinks that are ahead of others, restarts, and a log that is trimmed meanwhile.
+/// bad lines, uploads over several segments beside other requests, sinks that are ahead of others,
+/// restarts, and a log that is trimmed meanwhile.
 pub fn everything() -> Vec<Step> {
     vec![
         Send(vec![(Orders, at(0..4), 10), (Clicks, at(0..3), 10)]),

@@ -7,8 +7,8 @@
 //!
 //! A run replays the subject's corpus (`corpus/<subject>/`) and makes a fixed number of cases, always the
 //! same: of the subject's own making, mutated from the corpus, and noise. Where `WINDROW_FUZZ_SECONDS` says
-//! so, it then searches for that long. A failure prints a seed, with which `WINDROW_FUZZ_SEED=0x… ops/fuzz 1 SUBJECT` makes the very
-//! same case; and it leaves the case in a file, which belongs into the corpus once the fault is mended.
+//! so, it then searches for that long. A failure prints a seed, with which `WINDROW_FUZZ_SEED=0x… ops/fuzz 1
+//! SUBJECT` makes the very same case; and it leaves the case in a file, which belongs into the corpus once the fault is mended.
 //! `ops/fuzz` runs for longer, in an optimised build.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
