@@ -109,6 +109,13 @@ fn replay(
          what came before is not in the log any more or was not asked for",
         found.requests, found.events, found.behind
     )?;
+    if found.lost > 0 {
+        writeln!(
+            out,
+            "{stream}: {} requests are passed over: what their lines are was lost in a repair of the log",
+            found.lost
+        )?;
+    }
     if !found.headless.is_empty() {
         writeln!(
             out,

@@ -247,7 +247,7 @@ impl Committer {
         let mut frames = Vec::with_capacity(offsets.len());
         for (mut entry, offset) in self.taken.drain(..).zip(offsets) {
             let lsn = header.lsn.advanced(*offset as u64);
-            if entry.header.kind != FrameKind::Schema {
+            if !matches!(entry.header.kind, FrameKind::Schema | FrameKind::LostSchema) {
                 self.sealed = false;
             }
             if let (true, Some(flow)) = (entry.header.first, &entry.flow) {

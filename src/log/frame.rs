@@ -3,7 +3,7 @@
 //! ```text
 //! offset size
 //!      0    4  payload length, bytes
-//!      4    1  kind: 1 lines, 2 schema, 3 close window, 4 abort
+//!      4    1  kind: 1 lines, 2 schema, 3 close window, 4 abort, 5 lost schema
 //!      5    1  flags: 1 first frame of its request, 2 commit
 //!      6    1  format of the lines: 0 NDJSON, 1 rejected
 //!      7    1  key length, bytes: 0 without an idempotency key
@@ -51,6 +51,8 @@ pub enum FrameKind {
     CloseWindow = 3,
     /// The request never happened. No payload.
     Abort = 4,
+    /// A repair couldn't save the schema of this version of this stream ([`super::LostSchema`]). No payload.
+    LostSchema = 5,
 }
 
 /// How the lines of a frame are written.
@@ -206,6 +208,7 @@ impl FrameHeader {
             2 => FrameKind::Schema,
             3 => FrameKind::CloseWindow,
             4 => FrameKind::Abort,
+            5 => FrameKind::LostSchema,
             other => return Err(unknown("kind", other)),
         };
         if bytes[5] & !3 != 0 {

@@ -71,7 +71,7 @@ mod writer;
 mod writing;
 
 pub use committer::{BatchWritten, Committer};
-pub use control::{CloseReason, CloseRecord, Control, SchemaRecord};
+pub use control::{CloseReason, CloseRecord, Control, LostSchema, SchemaRecord};
 pub use copy::end_at_rest;
 pub use counts::EventCount;
 pub use error::{AppendError, OpenError};

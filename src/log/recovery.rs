@@ -11,13 +11,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::frame::FrameKind;
+use super::frame::{FrameHeader, FrameKind};
 use super::repair::REPAIRED_SUFFIX;
 use super::segment::{SEGMENT_HEADER_BYTES, segment_lsn, segment_name};
 use super::segments::SegmentSpan;
 use super::streams::Streams;
 use super::walk::{Batch, SegmentFile, Step, Stop, Walk};
-use super::{LogId, Lsn, OpenError};
+use super::{LogId, LostSchema, Lsn, OpenError};
 use crate::disk::Disk;
 use crate::time::Timestamp;
 
@@ -183,7 +183,17 @@ impl LastSegment {
                         .map_err(|error| corrupt(format!("a schema frame: {error}")))?;
                     self.streams.learn(record);
                 }
+                FrameKind::LostSchema => self.streams.lose(LostSchema::of(&frame.header)),
                 FrameKind::Lines => {
+                    let FrameHeader { stream, schema, .. } = frame.header;
+                    // New streams would get numbers that these lines have.
+                    if !self.streams.accounts_for(stream, schema) {
+                        return Err(corrupt(format!(
+                            "lines are under schema version {} of stream {}, which the segment doesn't \
+                             begin with",
+                            schema.0, stream.0
+                        )));
+                    }
                     self.sealed = false;
                     self.commits += u64::from(frame.header.commit);
                 }

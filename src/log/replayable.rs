@@ -1,13 +1,13 @@
 //! What the log still holds of one stream, for an output that is made anew from it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::frame::FrameKind;
+use super::frame::{FrameAt, FrameHeader, FrameKind};
 use super::reader::ReadError;
 use super::scan::{LogDir, Scan, Scanned};
 use super::walk::Batch;
-use super::{LogId, Lsn, Position, RequestId, SchemaRecord};
-use crate::stream::StreamId;
+use super::{LogId, LostSchema, Lsn, Position, RequestId, SchemaRecord};
+use crate::stream::{SchemaVersion, StreamId};
 
 /// Whether a log still holds all that it once held from `lsn` on. One without segments lacks nothing.
 ///
@@ -30,6 +30,8 @@ pub struct Replayable {
     pub requests: u64,
     /// Events in them.
     pub events: u64,
+    /// Requests of which a repair has said that nobody knows what their lines are.
+    pub lost: u64,
     /// The commits of requests that began in what is trimmed, and can't be replayed whole.
     pub headless: Vec<Lsn>,
     /// Where replaying begins: everything that committed up to here is left out.
@@ -47,9 +49,11 @@ impl Replayable {
     /// daemon may be writing it.
     pub fn of(log: &LogDir, stream: &str, from: Lsn) -> Result<Self, ReadError> {
         let mut walk = Walk {
-            stream,
+            number: number_of(log, stream)?,
             found: Self { behind: Lsn(from.0.saturating_sub(1)), ..Self::default() },
-            number: None,
+            whole: HashMap::new(),
+            lost: HashSet::new(),
+            known: HashSet::new(),
             begun: HashSet::new(),
         };
         let mut scan = Scan::oldest(log.clone());
@@ -67,7 +71,7 @@ impl Replayable {
                     }
                 }
                 Scanned::Gap { .. } => {}
-                Scanned::End { .. } => return Ok(walk.found),
+                Scanned::End { .. } => return Ok(walk.counted()),
                 Scanned::Batch(batch) => walk.batch(&batch)?,
             }
         }
@@ -79,59 +83,104 @@ impl Replayable {
         let at = |log| Position { restart: self.oldest, ..Position::at(log, self.behind) };
         self.log.map(at)
     }
-
-    /// Counts a committed request.
-    fn commit(&mut self, lsn: Lsn, events: u64, whole: bool) {
-        if lsn <= self.behind {
-            return;
-        }
-        if whole {
-            self.requests += 1;
-            self.events += events;
-        } else {
-            // A reader that began before this commit would meet it and couldn't go on.
-            (self.requests, self.events, self.behind) = (0, 0, lsn);
-            self.headless.push(lsn);
-        }
-    }
 }
 
-struct Walk<'a> {
-    stream: &'a str,
-    found: Replayable,
+/// The number of a stream: the newest segment that holds a batch begins with those of all streams. An older
+/// one may lack its beginning, where that was damaged.
+fn number_of(log: &LogDir, stream: &str) -> Result<Option<StreamId>, ReadError> {
+    for first_lsn in log.segments()?.into_iter().rev() {
+        let segment = log.open(first_lsn)?;
+        let Ok(batch) = segment.batch_at(segment.first_batch(), None)? else { continue };
+        for frame in batch.frames() {
+            let frame = frame.map_err(|error| contradiction(&batch, &error))?;
+            if frame.header.kind == FrameKind::Schema && schema(&batch, &frame)?.name == stream {
+                return Ok(Some(frame.header.stream));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn schema(batch: &Batch, frame: &FrameAt) -> Result<SchemaRecord, ReadError> {
+    serde_json::from_slice(&batch.payload(frame)).map_err(|error| contradiction(batch, &error))
+}
+
+fn contradiction(batch: &Batch, error: &dyn std::error::Error) -> ReadError {
+    ReadError::Contradiction { lsn: batch.header.lsn, reason: error.to_string() }
+}
+
+struct Walk {
+    /// The stream's; `None` if the log has never heard of it.
     number: Option<StreamId>,
+    found: Replayable,
+    /// Requests that are there as a whole, and their events, by what their lines are under.
+    whole: HashMap<SchemaVersion, (u64, u64)>,
+    /// Of which a repair has said that it is lost.
+    lost: HashSet<SchemaVersion>,
+    /// Whose schema is there.
+    known: HashSet<SchemaVersion>,
     /// Requests whose first frame was met, and not yet their commit.
     begun: HashSet<RequestId>,
 }
 
-impl Walk<'_> {
+impl Walk {
+    /// What was found, once everything is read.
+    fn counted(mut self) -> Replayable {
+        for (version, (requests, events)) in self.whole {
+            if self.lost.contains(&version) && !self.known.contains(&version) {
+                self.found.lost += requests;
+            } else {
+                self.found.requests += requests;
+                self.found.events += events;
+            }
+        }
+        self.found
+    }
+
+    /// Counts a committed request.
+    fn commit(&mut self, lsn: Lsn, header: &FrameHeader) {
+        let is_whole = self.begun.remove(&header.request);
+        if lsn <= self.found.behind {
+            return;
+        }
+        if is_whole {
+            let (requests, events) = self.whole.entry(header.schema).or_default();
+            *requests += 1;
+            *events += header.request_events;
+        } else {
+            // A reader that began before this commit would meet it and couldn't go on.
+            self.whole.clear();
+            self.found.behind = lsn;
+            self.found.headless.push(lsn);
+        }
+    }
+
     fn batch(&mut self, batch: &Batch) -> Result<(), ReadError> {
-        let contradiction =
-            |reason: String| ReadError::Contradiction { lsn: batch.header.lsn, reason };
         for frame in batch.frames() {
-            let frame = frame.map_err(|error| contradiction(error.to_string()))?;
+            let frame = frame.map_err(|error| contradiction(batch, &error))?;
             let header = &frame.header;
+            if self.number != Some(header.stream) {
+                continue;
+            }
             match header.kind {
                 FrameKind::Schema => {
-                    let record: SchemaRecord = serde_json::from_slice(&batch.payload(&frame))
-                        .map_err(|error| contradiction(format!("a schema: {error}")))?;
-                    if record.name == self.stream {
-                        self.number = Some(record.stream);
-                    }
+                    self.known.insert(header.schema);
+                }
+                FrameKind::LostSchema => {
+                    self.lost.insert(LostSchema::of(header).version);
                 }
                 FrameKind::Abort => {
                     self.begun.remove(&header.request);
                 }
-                FrameKind::Lines if self.number == Some(header.stream) => {
+                FrameKind::Lines => {
                     if header.first {
                         self.begun.insert(header.request);
                     }
                     if header.commit {
-                        let whole = self.begun.remove(&header.request);
-                        self.found.commit(frame.lsn, header.request_events, whole);
+                        self.commit(frame.lsn, header);
                     }
                 }
-                FrameKind::Lines | FrameKind::CloseWindow => {}
+                FrameKind::CloseWindow => {}
             }
         }
         Ok(())

@@ -92,9 +92,19 @@ impl Rig {
 
     /// Opens what is on `disk`, with the streams `a` and `b`.
     pub fn open(disk: &SimDisk, options: LogOptions, held: &[Held]) -> Self {
-        let schemas = vec![("a".to_owned(), schema()), ("b".to_owned(), schema())];
+        Self::open_with(disk, options, &[("a", schema()), ("b", schema())], held)
+    }
+
+    /// Opens what is on `disk` with these streams, whose schemas take the rig's lines.
+    pub fn open_with(
+        disk: &SimDisk,
+        options: LogOptions,
+        streams: &[(&str, Schema)],
+        held: &[Held],
+    ) -> Self {
+        let schemas = streams.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone()));
         let Opened { log, committer, .. } =
-            Log::open(Arc::new(disk.clone()), options, schemas, held).unwrap();
+            Log::open(Arc::new(disk.clone()), options, schemas.collect(), held).unwrap();
         let decoder = Decoder::new(Arc::new(schema()), UnknownFields::Ignore, DecodeLimits::OPEN);
         Self { disk: disk.clone(), log, committer, decoder }
     }

@@ -4,7 +4,7 @@
 //! It goes on behind what it finds, so that the list is complete. A daemon may be writing meanwhile:
 //! what it removes or is about to finish is not a finding.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -14,8 +14,7 @@ use super::rejected;
 use super::scan::{LogDir, Scan, Scanned};
 use super::segment::{SegmentHeader, segment_lsn};
 use super::walk::{Batch, SegmentError, Stop};
-use super::{Lsn, RequestId, SchemaRecord};
-use crate::stream::{SchemaVersion, StreamId};
+use super::{LostSchema, Lsn, RequestId, SchemaRecord};
 use crate::time::Timestamp;
 
 /// What a verification found.
@@ -41,6 +40,17 @@ pub enum Finding {
         from: Lsn,
         /// Where those behind it begin.
         to: Lsn,
+    },
+    /// Not damage: requests of which `windrow wal repair` has said that nobody can read them.
+    Unreadable {
+        /// The first frame of them.
+        lsn: Lsn,
+        /// What they are under.
+        schema: LostSchema,
+        /// How many have committed.
+        requests: u64,
+        /// The events in these.
+        events: u64,
     },
     /// Not damage: the log ends in a batch that was being written when the process ended, or that a
     /// daemon is writing now. Nothing in it was acknowledged.
@@ -93,6 +103,12 @@ impl fmt::Display for Finding {
             Self::GivenUp { from, to } => {
                 write!(f, "what stood from LSN {from} to {to} was given up by `windrow wal repair`")
             }
+            Self::Unreadable { lsn, schema, requests, events } => write!(
+                f,
+                "{requests} requests with {events} events of stream {} under schema version {}, from LSN {lsn} \
+                 on, can't be read: what their lines are was lost, and given up by `windrow wal repair`",
+                schema.stream.0, schema.version.0
+            ),
             Self::Torn { path, offset, bytes } => write!(
                 f,
                 "{}: {bytes} bytes at byte {offset} are the beginning of a batch that was never acknowledged",
@@ -114,6 +130,7 @@ pub fn verify(dir: &LogDir, found: &mut dyn FnMut(Finding)) -> Result<Verified, 
         found,
     };
     while verification.step()? {}
+    verification.schemas();
     Ok(verification.verified)
 }
 
@@ -168,6 +185,14 @@ impl Verification<'_> {
     fn contradictions(&mut self, contradiction: Option<(Lsn, String)>) {
         if let Some((lsn, reason)) = contradiction {
             (self.found)(Finding::Contradiction { lsn, reason });
+        }
+    }
+
+    /// What is found about lines whose schema stands nowhere before them: only at the end it is known whether
+    /// it stands anywhere, or is said to be lost.
+    fn schemas(&mut self) {
+        for finding in self.history.unexplained() {
+            (self.found)(finding);
         }
     }
 
@@ -264,10 +289,25 @@ fn unreadable_segment(error: &ReadError) -> Option<Lsn> {
 struct History {
     /// What there is so far of each request that has begun and isn't committed.
     begun: HashMap<RequestId, Begun>,
-    schemas: HashMap<(StreamId, SchemaVersion), SchemaRecord>,
+    schemas: HashMap<LostSchema, SchemaRecord>,
+    /// Those of which a repair has said that they are lost.
+    lost: HashSet<LostSchema>,
+    /// Lines whose schema stands nowhere before them.
+    unexplained: BTreeMap<LostSchema, Unexplained>,
     latest_arrival: Option<Timestamp>,
     /// Since the segment began, something was missing: it may have been a schema.
     hole: bool,
+}
+
+/// Lines whose schema stands nowhere before them.
+#[derive(Clone, Copy, Debug)]
+struct Unexplained {
+    /// The first frame of them.
+    lsn: Lsn,
+    /// Something was missing before all of them, which may have been the schema.
+    behind_a_hole: bool,
+    requests: u64,
+    events: u64,
 }
 
 /// What there is of a request.
@@ -309,7 +349,7 @@ impl History {
             FrameKind::Schema => {
                 let record: SchemaRecord = serde_json::from_slice(&batch.payload(frame))
                     .map_err(|error| format!("it is no schema: {error}"))?;
-                let key = (record.stream, record.version);
+                let key = LostSchema { stream: record.stream, version: record.version };
                 match self.schemas.get(&key) {
                     Some(known) if *known != record => {
                         Err("it changes a schema version that is in use".to_owned())
@@ -319,6 +359,10 @@ impl History {
                         Ok(())
                     }
                 }
+            }
+            FrameKind::LostSchema => {
+                self.lost.insert(LostSchema::of(header));
+                Ok(())
             }
             FrameKind::CloseWindow => {
                 serde_json::from_slice::<super::CloseRecord>(&batch.payload(frame))
@@ -330,11 +374,8 @@ impl History {
 
     fn lines(&mut self, batch: &Batch, frame: &FrameAt) -> Result<(), String> {
         let header = &frame.header;
-        if !self.hole && !self.schemas.contains_key(&(header.stream, header.schema)) {
-            return Err(format!(
-                "its schema, version {} of stream {}, stands nowhere before it",
-                header.schema.0, header.stream.0
-            ));
+        if !self.schemas.contains_key(&LostSchema::of(header)) {
+            self.explain_later(frame);
         }
         let rejected = match header.format {
             LineFormat::Ndjson => 0,
@@ -364,6 +405,38 @@ impl History {
             ));
         }
         Ok(())
+    }
+}
+
+impl History {
+    /// Takes note of lines whose schema isn't known so far.
+    fn explain_later(&mut self, frame: &FrameAt) {
+        let (header, behind_a_hole) = (&frame.header, self.hole);
+        let new = Unexplained { lsn: frame.lsn, behind_a_hole, requests: 0, events: 0 };
+        let lines = self.unexplained.entry(LostSchema::of(header)).or_insert(new);
+        lines.behind_a_hole &= behind_a_hole;
+        if header.commit {
+            lines.requests += 1;
+            lines.events += header.request_events;
+        }
+    }
+
+    /// What is to be said of such lines, now that everything is read.
+    fn unexplained(&self) -> impl Iterator<Item = Finding> {
+        self.unexplained.iter().filter_map(|(&schema, lines)| {
+            let Unexplained { lsn, behind_a_hole, requests, events } = *lines;
+            let is_known = self.schemas.contains_key(&schema);
+            if !is_known && self.lost.contains(&schema) {
+                return Some(Finding::Unreadable { lsn, schema, requests, events });
+            }
+            let place =
+                if is_known { "stands nowhere before it" } else { "stands nowhere in the log" };
+            let reason = format!(
+                "its schema, version {} of stream {}, {place}",
+                schema.version.0, schema.stream.0
+            );
+            (!is_known || !behind_a_hole).then_some(Finding::Contradiction { lsn, reason })
+        })
     }
 }
 

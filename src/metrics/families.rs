@@ -72,6 +72,7 @@ pub(super) struct PairFamilies {
     delay_seconds: CounterVec,
     checkpoints: IntCounterVec,
     errors: IntCounterVec,
+    lost: IntCounterVec,
 }
 
 impl StreamFamilies {
@@ -251,6 +252,11 @@ impl PairFamilies {
                 "Failures of the sink, each followed by a new attempt.",
                 PAIR,
             )?,
+            lost: maker.counters(
+                "sink_lost_lines_total",
+                "Committed lines that were passed over, because the log has lost them or what they are.",
+                PAIR,
+            )?,
         })
     }
 
@@ -267,6 +273,7 @@ impl PairFamilies {
             delay_seconds: self.delay_seconds.with_label_values(of),
             checkpoints: self.checkpoints.with_label_values(of),
             errors: self.errors.with_label_values(of),
+            lost: self.lost.with_label_values(of),
         }
     }
 }

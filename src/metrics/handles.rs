@@ -159,6 +159,8 @@ pub struct SinkMetrics {
     pub checkpoints: IntCounter,
     /// Failures, each followed by a new attempt from the last durable position.
     pub errors: IntCounter,
+    /// Lines that were passed over because the log has lost them, or what they are.
+    pub lost: IntCounter,
 }
 
 /// Why a request was not ingested: the values of the label `reason`.

@@ -320,6 +320,10 @@ impl Runner {
                     *close_asked = None;
                     sink.control(&control, &position)?;
                 }
+                Some(Item::Lost { lines, position }) => {
+                    self.metrics.lost.inc_by(lines);
+                    sink.reached(&position)?;
+                }
                 Some(Item::Passed { position }) => sink.reached(&position)?,
             }
             handed.items += 1;

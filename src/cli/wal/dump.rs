@@ -126,6 +126,9 @@ fn print_frame(batch: &Batch, frame: &FrameAt, out: &mut impl Write) -> anyhow::
             write!(out, "schema {} of stream {}", header.schema.0, header.stream.0)?;
         }
         FrameKind::CloseWindow => write!(out, "close window of stream {}", header.stream.0)?,
+        FrameKind::LostSchema => {
+            write!(out, "lost: schema {} of stream {}", header.schema.0, header.stream.0)?;
+        }
         FrameKind::Abort => write!(out, "abort of request {}", header.request.0)?,
     }
     writeln!(out)?;

@@ -29,6 +29,9 @@ pub fn run(_arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyh
     for lost in &report.lost {
         writeln!(out, "lost: LSN {} to {}: {}", lost.from, lost.to, lost.reason)?;
     }
+    for requests in &report.without_schema {
+        writeln!(out, "lost, though still there: {requests}")?;
+    }
     if let Some(path) = &report.began {
         writeln!(out, "began behind everything that checkpoints hold: {}", path.display())?;
     }

@@ -56,7 +56,8 @@ pub enum ReadError {
     },
     /// Lines are under a schema version that no schema frame before them has.
     #[error(
-        "the frame at LSN {lsn} is under schema version {} of stream {}, which the log doesn't hold",
+        "the frame at LSN {lsn} is under schema version {} of stream {}, which the log doesn't hold: restore \
+         the segment that held it, or give up these lines with `windrow wal repair`",
         version.0, stream.0
     )]
     NoSchema {

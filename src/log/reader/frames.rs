@@ -3,6 +3,9 @@
 //! Frames come in order of their addresses. Lines with a commit flag are yielded at once if they are
 //! the whole request, or begin the way back through the places of the request's other frames; lines
 //! without one are held as a place; control frames count as commits of their own; an abort forgets.
+//!
+//! A committed request that can't be read, since its beginning or its schema is lost, is passed over as a
+//! whole: see [`Item::Lost`].
 
 use std::sync::Arc;
 
@@ -40,6 +43,8 @@ impl Reader {
                 self.pending.take(frame.header.request);
                 Ok(())
             }
+            // Looked for where lines are met whose schema isn't known.
+            FrameKind::LostSchema => Ok(()),
             FrameKind::Schema => {
                 let record: SchemaRecord = serde_json::from_slice(frame.control())
                     .map_err(|error| contradiction(frame.lsn, &error))?;
@@ -119,6 +124,10 @@ impl Reader {
                 ),
             });
         }
+        if self.reads == Reads::Events && total > 0 && self.is_given_up(&frame)? {
+            self.pass_over(&frame, total, "what its lines are was lost in a repair");
+            return Ok(());
+        }
         match pending {
             None => {
                 let begin = frame.batch;
@@ -155,31 +164,19 @@ impl Reader {
         }
     }
 
-    /// A committed request of which not all frames were seen. What is not whole is not yielded.
-    fn headless(&mut self, frame: &Frame) -> Result<(), ReadError> {
-        if !self.gap && !self.begins_anywhere {
-            return Err(ReadError::Headless {
-                request: frame.header.request,
-                commit: frame.lsn,
-                from: self.begin,
-            });
-        }
-        tracing::error!(
-            request = frame.header.request.0,
-            commit = %frame.lsn,
-            events = frame.header.request_events,
-            "a request is passed over: the log doesn't hold its beginning any more"
-        );
-        // Done with, as far as can be: it must neither wait for ever nor be passed over twice.
-        self.tip.commit = frame.lsn;
-        self.tip.events = self.tip.events.saturating_add(frame.header.request_events);
-        Ok(())
-    }
-
     /// A frame of the request that was under way when reading began.
     fn go_on(&mut self, frame: Frame, under_way: UnderWay) -> Result<(), ReadError> {
         let header = &frame.header;
         let end = header.first_event + u64::from(header.events);
+        let is_done = end <= under_way.events;
+        if !is_done && self.is_given_up(&frame)? {
+            if frame.header.commit {
+                let left = frame.header.request_events.saturating_sub(under_way.events);
+                self.pass_over(&frame, left, "what its other lines are was lost in a repair");
+            }
+            return Ok(());
+        }
+        let header = &frame.header;
         if header.first_event > under_way.events && !self.gap {
             return Err(contradiction(
                 frame.lsn,
@@ -188,10 +185,10 @@ impl Reader {
         }
         // Some of its events are done: a position needs its beginning no more.
         let begin = frame.batch;
-        if header.commit {
+        if frame.header.commit {
             return self.finish(frame, begin);
         }
-        if end > under_way.events {
+        if !is_done {
             self.events(&frame.lines(begin), frame.content, under_way.commit)?;
         }
         Ok(())
@@ -237,30 +234,6 @@ impl Reader {
         let (raw_bytes, request, arrival) = (payload.len(), lines.request, lines.arrival);
         let rejects = CommittedRejects { payload, request, arrival, lsn, commit };
         self.ahead.push_raw(Item::Rejected(rejects), self.tip, raw_bytes);
-        Ok(())
-    }
-
-    /// The request under way is over where its commit frame would have been: it was given up.
-    fn past_under_way(&mut self, lsn: Lsn) -> Result<(), ReadError> {
-        let Some(under_way) = self.tip.under_way.filter(|under_way| under_way.commit < lsn) else {
-            return Ok(());
-        };
-        if !self.gap {
-            return Err(ReadError::Contradiction {
-                lsn: under_way.commit,
-                reason: format!(
-                    "a position says that request {} is committed there",
-                    under_way.request.0
-                ),
-            });
-        }
-        tracing::error!(
-            request = under_way.request.0,
-            "a request stays cut short: the log lost its end"
-        );
-        self.tip.commit = under_way.commit;
-        self.tip.events = self.tip.events.saturating_add(under_way.events);
-        self.tip.under_way = None;
         Ok(())
     }
 
@@ -351,12 +324,19 @@ impl Reader {
         Ok(())
     }
 
-    /// What decodes the lines of the frame at `lsn`. A reader that began behind the schema frame
-    /// looks for it from the beginning of the segment; where damage took that, any segment will do,
-    /// because a version is never changed.
+    /// What decodes the lines of the frame at `lsn`.
     fn version(&mut self, version: SchemaVersion, lsn: Lsn) -> Result<Arc<Version>, ReadError> {
-        if let Some(version) = self.versions.get(version) {
-            return Ok(Arc::clone(version));
+        self.look_for(version, lsn)?;
+        let found = self.versions.get(version).map(Arc::clone);
+        found.ok_or(ReadError::NoSchema { lsn, stream: self.stream, version })
+    }
+
+    /// Finds the schema of the lines of the frame at `lsn`, or that it is lost. A reader that began behind
+    /// the schema frame looks for it from the beginning of the segment; where damage took that, any segment
+    /// will do, because a version is never changed.
+    pub(super) fn look_for(&mut self, version: SchemaVersion, lsn: Lsn) -> Result<(), ReadError> {
+        if self.versions.get(version).is_some() || self.versions.is_lost(version) {
+            return Ok(());
         }
         let dir = self.source.dir().clone();
         if let Some(segment) = dir.open_at(lsn)? {
@@ -377,8 +357,7 @@ impl Reader {
                 self.versions.learn_all(&batch)?;
             }
         }
-        let found = self.versions.get(version).map(Arc::clone);
-        found.ok_or(ReadError::NoSchema { lsn, stream: self.stream, version })
+        Ok(())
     }
 }
 

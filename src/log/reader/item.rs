@@ -24,6 +24,14 @@ pub enum Item {
         /// The position behind it.
         position: Position,
     },
+    /// What is left of a committed request can't be read any more, by what `windrow wal repair` gave up or
+    /// by what is trimmed: it is passed over.
+    Lost {
+        /// Its events that weren't yielded or, to who reads those, its rejected lines.
+        lines: u64,
+        /// The position behind it.
+        position: Position,
+    },
     /// The log has moved on by some MiB without anything for this stream.
     Passed {
         /// The position there.

@@ -48,6 +48,7 @@ mod frames;
 mod item;
 #[cfg(test)]
 mod keyed_tests;
+mod lost;
 mod pending;
 mod source;
 #[cfg(test)]

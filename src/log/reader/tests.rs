@@ -20,6 +20,7 @@ enum Seen {
     Event(u64),
     Committed(u64),
     Closed,
+    Lost(u64),
 }
 
 /// What was seen, and the position behind each part of it.
@@ -59,6 +60,10 @@ impl History {
                 }
                 Item::Control { control: Control::CloseWindow(..), .. } => {
                     self.seen.push(Seen::Closed);
+                }
+                Item::Lost { lines, position } => {
+                    self.seen.push(Seen::Lost(lines));
+                    assert_eq!(position, reader.position());
                 }
                 Item::Control { .. } | Item::Passed { .. } => {}
             }
@@ -416,6 +421,7 @@ fn a_gap_that_was_accepted_is_jumped_and_requests_cut_by_it_are_passed_over() {
     assert!(history.seen.ends_with(&[
         Seen::Event(79 * 20 + 19),
         Seen::Committed(20),
+        Seen::Lost(10),
         Seen::Event(20_000),
         Seen::Event(20_001),
         Seen::Committed(2),
@@ -455,7 +461,7 @@ fn a_sink_with_a_history_is_not_given_half_of_a_request() {
     let anywhere = Position::at(rig.log.id(), too_far.restart);
     rig.append("a", 11_000, 1);
     let history = at_rest(&rig, &rig.disk, "a", anywhere).and_then(History::of).unwrap();
-    assert_eq!(history.seen, [Seen::Event(11_000), Seen::Committed(1)]);
+    assert_eq!(history.seen, [Seen::Lost(10), Seen::Event(11_000), Seen::Committed(1)]);
 }
 
 #[test]

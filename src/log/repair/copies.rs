@@ -104,12 +104,12 @@ impl Copies<'_> {
     }
 
     /// Begins a segment at `first_lsn`, behind everything that anybody remembers. It holds one batch
-    /// with all that is known of the streams, so that the log ends behind it.
+    /// with all that is known of the streams and what isn't, so that the log ends behind it.
     pub fn begin_behind_everything(
         &self,
         id: LogId,
         first_lsn: Lsn,
-        survey: &Survey,
+        survey: &mut Survey,
     ) -> Result<PathBuf, OpenError> {
         let first_lsn = Lsn(first_lsn.0.next_multiple_of(BATCH_ALIGN_BYTES));
         let header = SegmentHeader {
@@ -122,6 +122,7 @@ impl Copies<'_> {
             previous_crc: survey.crc,
             arrival_floor: survey.arrival_floor,
         };
+        survey.give_up_schemas(first_lsn);
         let mut gathered = Gathered::default();
         gathered.start();
         let path = self.dir.join(segment_name(first_lsn));

@@ -15,13 +15,25 @@
 //! In this order, so that a crash at any point leaves a log that can be repaired again: the copies
 //! are made and synced under names of their own, the damaged file is set aside, the copies get their
 //! names. Opening refuses while copies without a name are there.
+//!
+//! # Schemas
+//!
+//! Segments begin with the schemas of all streams, so the damage may have taken what says which stream lines
+//! are of, and what they are. Where it stands nowhere else in the log, nobody knows it any more: a log of
+//! which that can't be told would be opened, and the numbers given to other streams. So a segment is begun
+//! behind everything, that says which versions of which streams are lost ([`super::LostSchema`]): readers pass over
+//! requests under these, and no stream gets their numbers again.
 
 mod copies;
+mod schemas;
 mod survey;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
 use self::copies::{Copies, finish_what_was_cut_off};
+pub use self::schemas::WithoutSchema;
 use self::survey::{Survey, Surveyed};
 use super::open::Held;
 use super::recovery::list;
@@ -41,6 +53,8 @@ pub struct RepairReport {
     pub set_aside: Vec<PathBuf>,
     /// What is lost.
     pub lost: Vec<Lost>,
+    /// What is still there, but nobody knows any more what it is.
+    pub without_schema: Vec<WithoutSchema>,
     /// The segment that begins behind everything that checkpoints hold, if one was needed.
     pub began: Option<PathBuf>,
 }
@@ -87,16 +101,19 @@ pub fn repair(disk: &dyn Disk, dir: &Path, held: &[Held]) -> Result<RepairReport
         }
     }
     let highest = held.iter().map(|held| held.position.highest()).max().unwrap_or_default();
-    let lost_its_end = survey.segments.last().is_some_and(Surveyed::is_damaged);
+    let (without_schema, is_news) = survey.without_schema();
     if let Some(id) = id
-        && (lost_its_end || highest > survey.end())
+        && (survey.ends_without_streams() || highest > survey.end() || is_news)
     {
         if highest > survey.end() {
             let reason = "checkpoints were made of it, but the log doesn't hold it".to_owned();
             report.lost.push(Lost { from: survey.end(), to: highest, reason });
         }
         let first_lsn = survey.files_end().max(highest.advanced(1));
-        report.began = Some(copies.begin_behind_everything(id, first_lsn, &survey)?);
+        report.began = Some(copies.begin_behind_everything(id, first_lsn, &mut survey)?);
+    }
+    if !report.is_nothing() {
+        report.without_schema = without_schema;
     }
     Ok(report)
 }

@@ -9,10 +9,11 @@ use crate::log::segment::SegmentHeaderError;
 use crate::log::segments::SegmentSpan;
 use crate::log::streams::Streams;
 use crate::log::walk::{Batch, SegmentError, SegmentFile, Step, Stop, Unreadable};
-use crate::log::{LogId, Lsn, OpenError};
+use crate::log::{LogId, LostSchema, Lsn, OpenError, SchemaRecord};
 use crate::time::Timestamp;
 
 use super::Lost;
+use super::schemas::{Schemas, WithoutSchema};
 
 /// Valid batches that stand one behind the other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +61,10 @@ pub(super) struct Survey {
     pub segments: Vec<Surveyed>,
     /// The streams that are named anywhere.
     pub streams: Streams,
+    /// Those that the last segment names which holds a batch.
+    last_streams: Streams,
+    /// Which schemas there are, and which there should be.
+    schemas: Schemas,
     /// No arrival is later.
     pub arrival_floor: Timestamp,
     /// CRC of the last valid batch.
@@ -77,7 +82,11 @@ impl Survey {
         let mut surveyed = Surveyed { span, segment: None, runs: Vec::new(), lost: Vec::new() };
         match SegmentFile::open(disk, dir, span.first_lsn) {
             Ok(segment) => {
+                let before = std::mem::take(&mut self.last_streams);
                 self.read(&segment, &mut surveyed)?;
+                if surveyed.runs.is_empty() {
+                    self.last_streams = before;
+                }
                 surveyed.segment = Some(segment);
             }
             Err(
@@ -133,11 +142,39 @@ impl Survey {
     fn learn(&mut self, batch: &Batch) {
         for frame in batch.frames().flatten() {
             self.arrival_floor = self.arrival_floor.max(frame.header.arrival);
-            if frame.header.kind == FrameKind::Schema
-                && let Ok(record) = serde_json::from_slice(&batch.payload(&frame))
-            {
-                self.streams.learn(record);
+            match frame.header.kind {
+                FrameKind::Schema => {
+                    if let Ok(record) =
+                        serde_json::from_slice::<SchemaRecord>(&batch.payload(&frame))
+                    {
+                        self.schemas.known(&record);
+                        self.streams.learn(record.clone());
+                        self.last_streams.learn(record);
+                    }
+                }
+                FrameKind::LostSchema => {
+                    let lost = LostSchema::of(&frame.header);
+                    self.schemas.lost(lost);
+                    self.streams.lose(lost);
+                    self.last_streams.lose(lost);
+                }
+                FrameKind::Lines => self.schemas.lines(&frame.header),
+                FrameKind::CloseWindow | FrameKind::Abort => {}
             }
+        }
+    }
+
+    /// The lines that nobody can read any more, and whether that isn't known of all of them yet.
+    pub fn without_schema(&self) -> (Vec<WithoutSchema>, bool) {
+        let without = self.schemas.without(&self.streams);
+        (without, self.schemas.are_lost_unsaid())
+    }
+
+    /// Has the streams say what is lost, in a segment that begins at `first_lsn`.
+    pub fn give_up_schemas(&mut self, first_lsn: Lsn) {
+        let highest = self.schemas.highest_stream().max(self.streams.highest());
+        for lost in self.schemas.give_up(highest, first_lsn) {
+            self.streams.lose(lost);
         }
     }
 
@@ -149,6 +186,14 @@ impl Survey {
     /// Where it ends before the segment `index`.
     pub fn end_before(&self, index: usize) -> Lsn {
         self.segments[..index].iter().rev().find_map(Surveyed::end).unwrap_or_default()
+    }
+
+    /// Whether the log ends in something damaged or, after a repair that was cut off, in what is left of that:
+    /// who opens it learns the streams from its last segment, and that may have lost those it began with.
+    pub fn ends_without_streams(&self) -> bool {
+        let is_bare = |surveyed: &&Surveyed| !surveyed.is_damaged() && surveyed.end().is_none();
+        let last = self.segments.iter().rev().find(|surveyed| !is_bare(surveyed));
+        last.is_some_and(Surveyed::is_damaged) || !self.last_streams.know_all_of(&self.streams)
     }
 
     /// Behind the last byte of the last file.
