@@ -63,6 +63,74 @@ fn wrong_usage_is_exit_code_2_and_one_sentence() {
 }
 
 #[test]
+fn what_is_mistyped_is_told_with_the_nearest() {
+    for (arguments, meant) in [
+        (&["windws"][..], "'windows'"),
+        (&["wal", "dmp"], "'dump'"),
+        (&["serve", "--wal-segmnet", "1MiB"], "'--wal-segment'"),
+        (
+            &["--streams-user-events-windows-lenght", "1h", "serve"],
+            "'--streams-user-events-windows-length'",
+        ),
+        (
+            &["config", "--streams-user-events-windows-lenght=1h"],
+            "'--streams-user-events-windows-length'",
+        ),
+        (&["serve", "--log-format", "jsn"], "expected `text` or `json`"),
+        (&["totals", "f", "0", "1", "--format", "jsn"], "'json'"),
+        (&["completions", "bsh"], "'bash'"),
+        (&["replay", "--sink", "window", "--data-dir", "."], "did you mean `windows`?"),
+    ] {
+        let output = run(arguments);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(meant), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn every_shell_completes_commands_and_options() {
+    for (shell, has) in [
+        ("bash", "complete -F _windrow"),
+        ("zsh", "#compdef windrow"),
+        ("fish", "complete -c windrow"),
+        ("elvish", "edit:completion"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
+        let output = run(&["completions", shell]);
+        let script = text(&output.stdout);
+        assert!(output.status.success() && script.contains(has), "{shell}");
+        for word in ["quarantine", "wal-segment", "completions"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    // A disk that is full is told, and is no panic.
+    let output = windrow().args(["completions", "bash"]).stdout(full()).output().unwrap();
+    sentence(&output, 1);
+}
+
+/// What takes no byte.
+fn full() -> fs::File {
+    fs::OpenOptions::new().write(true).open("/dev/full").unwrap()
+}
+
+#[test]
+fn bash_completes_what_somebody_has_begun() {
+    let completed = |line: &str| {
+        let script = format!(
+            "source <('{}' completions bash); COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _windrow windrow \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; echo \"${{COMPREPLY[*]}}\"",
+            windrow().get_program().display()
+        );
+        text(&Command::new("bash").args(["-c", &script]).output().unwrap().stdout)
+    };
+    assert_eq!(completed("windrow ver"), "verify\n");
+    assert_eq!(completed("windrow wal du"), "dump\n");
+    assert_eq!(completed("windrow serve --wal-seg"), "--wal-segment\n");
+    assert_eq!(completed("windrow totals --format j"), "json\n");
+}
+
+#[test]
 fn a_command_that_fails_is_exit_code_1() {
     let told = sentence(&run(&["health", "--url", "http://127.0.0.1:1"]), 1);
     assert!(told.starts_with("windrow: no windrow answers at http://127.0.0.1:1: "), "{told}");

@@ -6,7 +6,10 @@ use std::ffi::OsString;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 
-use crate::config::{KEYS, Key, flag_names_key, kebab, upper};
+use crate::config::{
+    KEYS, Key, Kind, STREAM_KEYS, flag_names_key, kebab, section, stream_key, upper,
+};
+use crate::stream::Schema;
 
 /// The keys that say where the data is.
 const OF_DATA: [&str; 2] = ["data_dir", "wal.dir"];
@@ -32,18 +35,21 @@ pub fn table_url() -> impl Iterator<Item = Arg> {
 }
 
 /// Flags for those keys of streams that `arguments` name: `--streams-user-events-windows-length`.
-/// There is no end of possible ones, so they are made as they come.
+/// There is no end of possible ones, so they are made as they come. Where one is mistyped, those of the built-in
+/// streams are there as well, for it to be told which was meant.
 pub fn streams(arguments: &[OsString]) -> Vec<Arg> {
-    let names: BTreeSet<&str> = arguments
+    let written = arguments
         .iter()
         .filter_map(|argument| argument.to_str()?.strip_prefix("--"))
         .map(|argument| argument.split_once('=').map_or(argument, |(name, _)| name))
-        .filter(|name| name.starts_with("streams-") && flag_names_key(name))
-        .collect();
-    names
-        .into_iter()
-        .map(|name| Arg::new(name.to_owned()).long(name.to_owned()).hide(true))
-        .collect()
+        .filter(|name| name.starts_with("streams-"));
+    let (mut names, mistyped): (BTreeSet<String>, BTreeSet<String>) =
+        written.map(str::to_owned).partition(|name| flag_names_key(name));
+    if !mistyped.is_empty() {
+        let keys = |stream| STREAM_KEYS.iter().map(move |key| kebab(&stream_key(stream, key.name)));
+        names.extend(Schema::builtin_names().into_iter().flat_map(keys));
+    }
+    names.into_iter().map(|name| Arg::new(name.clone()).long(name).hide(true)).collect()
 }
 
 /// The flags that were given, by their names without `--`, those before the subcommand first.
@@ -69,23 +75,12 @@ fn flag(key: &Key) -> Arg {
     let default = key.default.map(|text| format!(" [default: {text}]")).unwrap_or_default();
     let arg = Arg::new(name.clone())
         .long(name)
-        .value_name(key.value)
+        .value_name(key.kind.placeholder())
         .help(format!("{}{default} [env: WINDROW_{}]", key.help, upper(key.name)))
-        .help_heading(heading(key.name));
-    match key.value {
-        "BOOL" => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        .help_heading(section(key.name));
+    match key.kind {
+        Kind::Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
         _ if key.name == "data_dir" => arg.short('o'),
         _ => arg,
-    }
-}
-
-fn heading(name: &str) -> &'static str {
-    match name.split('.').next() {
-        Some("wal") => "The log",
-        Some("limits") => "Limits",
-        Some("tokens" | "require_tokens" | "tls" | "cors") => "Access",
-        Some("table" | "usage" | "quarantine" | "idempotency") => "Outputs",
-        Some("log_format" | "log_level") => "windrow's own log",
-        _ => "The daemon",
     }
 }

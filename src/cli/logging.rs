@@ -1,10 +1,11 @@
 //! windrow's own log: to standard error, as text or JSON.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
+use super::terminal;
 use crate::config::{Config, LogFormat, LogLevel};
 
 /// Starts logging as `config` says.
@@ -20,7 +21,7 @@ pub fn start(config: &Config) {
         .with_env_filter(filter(level))
         .with_target(false)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
+        .with_ansi(terminal::has_colours());
     // Logging that is started already stays as it is.
     let _ = match config.log_format {
         LogFormat::Text => lines.try_init(),

@@ -7,6 +7,7 @@
 mod backup;
 mod bearer;
 mod client;
+mod completions;
 mod config;
 mod data;
 mod exit;
@@ -23,6 +24,7 @@ mod quarantine;
 mod reach;
 mod replay;
 mod serve;
+mod terminal;
 mod token;
 mod totals;
 mod trust;
@@ -106,6 +108,8 @@ enum Command {
     Health(health::Arguments),
     /// Show the effective configuration and where each value came from
     Config(config::Arguments),
+    /// Print what a shell needs to complete commands and options
+    Completions(completions::Arguments),
 }
 
 impl Command {
@@ -182,7 +186,8 @@ fn dispatch(program: &Program, cli: Cli, matches: &ArgMatches) -> anyhow::Result
         Command::Import(arguments) => import::run(arguments, settings, out),
         Command::Token(arguments) => token::run(arguments, settings, out),
         Command::Health(arguments) => health::run(&arguments, settings, out),
-        Command::Config(arguments) => config::run(&arguments, &settings.read()?, out),
+        Command::Config(arguments) => config::run(&arguments, settings, out),
+        Command::Completions(arguments) => completions::run(&arguments, command(&[]), out),
     }
 }
 

@@ -3,12 +3,14 @@
 //! It stands on standard error, never in a pipe or a file, and not before a second has passed: a
 //! command that is done by then prints nothing that flickers. When it is done, the bar is gone.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::terminal;
 
 /// How long a command is left in peace.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -36,7 +38,7 @@ impl Progress {
             bytes_total,
             bytes: AtomicU64::new(0),
             rows: AtomicU64::new(0),
-            is_at_terminal: io::stderr().is_terminal(),
+            is_at_terminal: terminal::can_redraw(),
             bar: OnceLock::new(),
         }
     }

@@ -13,6 +13,7 @@ use clap::Args;
 
 use super::data::DataDir;
 use super::exit::WrongUsage;
+use crate::config::{did_you_mean, nearest};
 use crate::disk::aside::set_aside;
 use crate::log::Lsn;
 use crate::log::replayable::Replayable;
@@ -45,29 +46,37 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyhow::Result<()> {
     if !SINKS.contains(&arguments.sink.as_str()) {
         bail!(WrongUsage(format!(
-            "there is no sink `{}` to replay in this build: it has {}",
+            "there is no sink `{}` to replay in this build: it has {}{}",
             arguments.sink,
-            SINKS.join(", ")
+            SINKS.join(", "),
+            did_you_mean(nearest(&arguments.sink, SINKS))
         )));
     }
     let log = data.log()?;
     let _lock = data.lock()?;
     let mut replayed = 0;
-    for start in StartFile::all(&data.disk, &data.path)? {
+    let starts = StartFile::all(&data.disk, &data.path)?;
+    for start in &starts {
         let asked = arguments.stream.as_deref().is_none_or(|stream| stream == start.stream());
         if start.sink() != arguments.sink || !asked {
             continue;
         }
-        replay(&start, arguments.from, &log, data, out)?;
+        replay(start, arguments.from, &log, data, out)?;
         replayed += 1;
     }
     if replayed == 0 {
         let of = arguments.stream.as_ref().map(|stream| format!(" of `{stream}`"));
+        let streams = starts.iter().filter(|start| start.sink() == arguments.sink);
+        let meant = arguments
+            .stream
+            .as_ref()
+            .and_then(|stream| nearest(stream, streams.map(StartFile::stream)));
         bail!(WrongUsage(format!(
-            "the sink `{}`{} has never run in {}",
+            "the sink `{}`{} has never run in {}{}",
             arguments.sink,
             of.unwrap_or_default(),
-            data.path.display()
+            data.path.display(),
+            did_you_mean(meant)
         )));
     }
     Ok(writeln!(out, "Start windrow: it rebuilds them while it takes requests.")?)

@@ -31,7 +31,7 @@ pub fn read(
         }
         let origin = Origin::Environment(format!("{PREFIX}{own}"));
         let Some(key) = keys::from_upper(own, known_streams.iter().map(String::as_str)) else {
-            return Err(unknown(own));
+            return Err(unknown(own, &known_streams));
         };
         let Some(value) = value.to_str() else {
             return Err(ConfigError::Invalid(format!(
@@ -46,8 +46,13 @@ pub fn read(
     Ok(())
 }
 
-fn unknown(own: &str) -> ConfigError {
-    let known: Vec<_> = keys::KEYS.iter().map(|key| upper(key.name)).collect();
+fn unknown(own: &str, streams: &[String]) -> ConfigError {
+    let of_streams = streams.iter().flat_map(|stream| {
+        keys::STREAM_KEYS.iter().map(move |key| upper(&keys::stream_key(stream, key.name)))
+    });
+    let of_commands = OF_COMMANDS.iter().map(|name| (*name).to_owned());
+    let known: Vec<_> =
+        keys::KEYS.iter().map(|key| upper(key.name)).chain(of_commands).chain(of_streams).collect();
     let nearest = nearest(own, known.iter().map(String::as_str));
     ConfigError::UnknownVariable {
         name: format!("{PREFIX}{own}"),
@@ -93,9 +98,15 @@ mod tests {
 
     #[test]
     fn an_unknown_variable_is_told_with_the_nearest() {
-        assert_eq!(
-            read_one("WINDROW_LISTNE", "x"),
-            Err("there is no setting for the variable WINDROW_LISTNE; did you mean `WINDROW_LISTEN`?".to_owned())
-        );
+        for (wrong, meant) in [
+            ("LISTNE", "LISTEN"),
+            ("TOKNE", "TOKEN"),
+            ("STREAMS_USER_EVENTS_WINDOWS_LENGHT", "STREAMS_USER_EVENTS_WINDOWS_LENGTH"),
+        ] {
+            let told = format!(
+                "there is no setting for the variable WINDROW_{wrong}; did you mean `WINDROW_{meant}`?"
+            );
+            assert_eq!(read_one(&format!("WINDROW_{wrong}"), "x"), Err(told));
+        }
     }
 }

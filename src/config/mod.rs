@@ -14,8 +14,11 @@ mod access;
 mod effective;
 mod environment;
 mod error;
+mod example;
 mod file;
+mod json_schema;
 mod keys;
+mod kind;
 mod own_streams;
 mod secret;
 mod settings;
@@ -35,7 +38,10 @@ use std::time::Duration;
 pub use access::{AccessConfig, Origins};
 pub use effective::{Effective, Entry};
 pub use error::ConfigError;
-pub use keys::{KEYS, Key, STREAM_KEYS, flag_names_key, kebab, stream_key, upper};
+pub use example::example;
+pub use json_schema::json_schema;
+pub use keys::{KEYS, Key, STREAM_KEYS, flag_names_key, kebab, section, stream_key, upper};
+pub use kind::Kind;
 pub use secret::TOKEN_PREFIX;
 pub use settings::{Origin, Setting, Settings, Written};
 pub use streams::{OnInvalid, StreamConfig};
@@ -44,15 +50,8 @@ pub use table::{TableConfig, database_url};
 pub use tls::TlsConfig;
 pub use units::{DurationText, FromText, Listen, Size};
 
-use crate::log::frame::FRAME_PAYLOAD_BYTES_MAX;
-use crate::stream::{DEPTH_MAX, Schema};
-
 /// The configuration file that is read if it exists and no other is named.
 pub const FILE_NAME: &str = "windrow.toml";
-/// The smallest segment: below it, headers and padding would outweigh what they hold.
-const SEGMENT_BYTES_MIN: u64 = 64 << 10;
-/// The largest segment: trimming and recovery work in segments.
-const SEGMENT_BYTES_MAX: u64 = 4 << 30;
 /// The log must be able to roll at its limit.
 const SEGMENTS_MIN: u64 = 2;
 
@@ -211,11 +210,7 @@ impl Config {
             table: table::table(settings)?,
             usage_dedupe: settings.get("usage.dedupe")?,
             quarantine_bytes_max: settings.get::<Size>("quarantine.max")?.0,
-            idempotency_keep: settings.get_where(
-                "idempotency.keep",
-                "a duration above zero",
-                |keep: &Duration| !keep.is_zero(),
-            )?,
+            idempotency_keep: settings.get("idempotency.keep")?,
             shutdown: settings.get("shutdown")?,
             log_format: settings.get("log_format")?,
             log_level: settings.get("log_level")?,
@@ -225,10 +220,7 @@ impl Config {
 }
 
 fn wal(settings: &Settings, data_dir: &Path) -> Result<WalConfig, ConfigError> {
-    let segment: Size =
-        settings.get_where("wal.segment", "a size from `64KiB` to `4GiB`", |size: &Size| {
-            (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&size.0)
-        })?;
+    let segment: Size = settings.get("wal.segment")?;
     let bytes_max =
         settings.get_where("wal.max", "at least twice `wal.segment`", |max: &Size| {
             max.0 / SEGMENTS_MIN >= segment.0
@@ -243,50 +235,28 @@ fn wal(settings: &Settings, data_dir: &Path) -> Result<WalConfig, ConfigError> {
 }
 
 fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
-    let line: Size =
-        settings.get_where("limits.line", "a size from `1` to `64MiB`", |line: &Size| {
-            (1..=FRAME_PAYLOAD_BYTES_MAX as u64).contains(&line.0)
-        })?;
+    let line: Size = settings.get("limits.line")?;
     let in_flight: Size = settings.get_where(
         "limits.in_flight",
         "at least `1MiB` and twice `limits.line`",
-        |size: &Size| size.0 >= 1 << 20 && size.0 / 2 >= line.0,
+        |size: &Size| size.0 / 2 >= line.0,
     )?;
     let bytes = |size: Option<Size>| size.map(|size| size.0);
-    let time = |key| {
-        let above_zero = |time: &Duration| !time.is_zero();
-        settings.get_where(key, "a duration above zero", above_zero)
-    };
-    let count = |key, most: usize| {
-        let expected = match most {
-            usize::MAX => "a whole number above zero".to_owned(),
-            most => format!("a whole number from 1 to {most}"),
-        };
-        settings.get_where(key, &expected, |count: &usize| (1..=most).contains(count))
-    };
-    let request = settings.optional("limits.request")?;
     Ok(Limits {
         body_bytes_max: bytes(settings.optional("limits.body")?),
         decompressed_bytes_max: bytes(settings.optional("limits.decompressed")?),
         line_bytes_max: line.0 as usize,
-        depth_max: count("limits.depth", DEPTH_MAX)?,
-        head: time("limits.head")?,
-        stall: time("limits.stall")?,
-        request: request.map(|_: Duration| time("limits.request")).transpose()?,
+        depth_max: settings.get("limits.depth")?,
+        head: settings.get("limits.head")?,
+        stall: settings.get("limits.stall")?,
+        request: settings.optional("limits.request")?,
         in_flight_bytes: in_flight.0,
-        connections_max: count("limits.connections", usize::MAX)?,
-        keys_max: count("limits.keys", usize::MAX)? as u64,
-        requests_per_second: rate(settings)?,
-        columns_max: count("limits.columns", Schema::COLUMNS_MAX)?,
-        streams_max: count("limits.streams", usize::MAX)?,
+        connections_max: settings.get("limits.connections")?,
+        keys_max: settings.get::<usize>("limits.keys")? as u64,
+        requests_per_second: settings.optional("limits.rate")?.and_then(NonZeroU32::new),
+        columns_max: settings.get("limits.columns")?,
+        streams_max: settings.get("limits.streams")?,
     })
-}
-
-fn rate(settings: &Settings) -> Result<Option<NonZeroU32>, ConfigError> {
-    const KEY: &str = "limits.rate";
-    let per_second = settings.optional::<u32>(KEY)?;
-    let refused = || settings.refused(KEY, "a whole number above zero, of requests a second");
-    per_second.map(|rate| NonZeroU32::new(rate).ok_or_else(refused)).transpose()
 }
 
 impl LogLevel {

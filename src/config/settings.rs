@@ -66,7 +66,7 @@ pub struct Setting {
 }
 
 /// The value that takes a setting back to being unset.
-const NONE: &str = "none";
+pub const NONE: &str = "none";
 
 /// All that was written, the strongest origin for each key.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -102,7 +102,7 @@ impl Settings {
         self.0.iter().map(|(key, setting)| (key.as_str(), setting))
     }
 
-    /// The value of a key that needs none.
+    /// The value of a key that needs none, within the bounds of its kind.
     pub fn optional<T: FromText>(&self, key: &str) -> Result<Option<T>, ConfigError> {
         let Some(setting) = self.written(key) else {
             return match keys::find(key).and_then(|key| key.default) {
@@ -113,7 +113,13 @@ impl Settings {
         let Written::Scalar(text) = &setting.written else {
             return Err(setting.refused(key, T::EXPECTED));
         };
-        T::from_text(text).map(Some).ok_or_else(|| setting.refused(key, T::EXPECTED))
+        let value = T::from_text(text).ok_or_else(|| setting.refused(key, T::EXPECTED))?;
+        match keys::find(key) {
+            Some(known) if !known.kind.admits(text) => {
+                Err(setting.refused(key, &known.kind.expected()))
+            }
+            _ => Ok(Some(value)),
+        }
     }
 
     /// The value of a key that has a default.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Limits;
 use super::error::ConfigError;
 use super::file::read_table;
-use super::keys::{split_stream_key, stream_key};
+use super::keys::{SINKS, split_stream_key, stream_key};
 use super::own_streams;
 use super::settings::{Settings, Written};
 use super::suggest::{did_you_mean, nearest};
@@ -16,10 +16,8 @@ use crate::stream::{Schema, UnknownFields};
 
 /// The longest name of a stream, in bytes: it is part of file names.
 const NAME_BYTES_MAX: usize = 64;
-/// The shortest window: file names carry whole seconds.
-const WINDOW_LENGTH_MIN: Duration = Duration::from_secs(1);
-/// The sinks that a stream can name.
-const SINKS: [&str; 3] = ["windows", "table", "usage"];
+/// What a stream's name matches, as a regular expression: the same that [`check_name`] holds.
+pub(super) const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,63}$";
 /// Routes that are the server's own; a stream's path can't begin with one.
 const OWN_ROUTES: [&str; 5] = ["/v1", "/metrics", "/health", "/openapi.json", "/events"];
 
@@ -129,11 +127,7 @@ fn stream(name: &str, settings: &Settings) -> Result<StreamConfig, ConfigError> 
 fn windows(stream: &str, settings: &Settings) -> Result<WindowsOptions, ConfigError> {
     let key = |inner: &str| stream_key(stream, inner);
     let options = WindowsOptions {
-        length: settings.get_where(
-            &key("windows.length"),
-            "a duration of at least `1s`",
-            |length| *length >= WINDOW_LENGTH_MIN,
-        )?,
+        length: settings.get(&key("windows.length"))?,
         anchor: settings.get(&key("windows.anchor"))?,
         header: settings.get(&key("windows.header"))?,
         lateness: settings.get(&key("windows.lateness"))?,
@@ -192,7 +186,7 @@ fn sinks(key: &str, settings: &Settings) -> Result<Vec<String>, ConfigError> {
     }
     let unknown = |sink: &&String| !SINKS.contains(&sink.as_str());
     if let Some(sink) = sinks.iter().find(unknown) {
-        let suggestion = did_you_mean(nearest(sink, SINKS));
+        let suggestion = did_you_mean(nearest(sink, SINKS.iter().copied()));
         let expected = format!("sinks out of `windows`, `table` and `usage`{suggestion}");
         return Err(settings.refused(key, &expected));
     }
@@ -217,7 +211,8 @@ fn schema(name: &str, settings: &Settings) -> Result<Schema, ConfigError> {
             )),
             (None, _) => Err(ConfigError::Invalid(format!(
                 "the stream `{name}` has no columns; give it some, for example \
-                 `{columns_key} = {{ at = \"timestamp\", total = \"decimal\", note = \"string?\" }}`"
+                 `{columns_key} = {{ at = \"timestamp\", total = \"decimal\", note = \"string?\" }}`{}",
+                did_you_mean(nearest(name, Schema::builtin_names()))
             ))),
         };
     };

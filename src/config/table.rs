@@ -4,15 +4,11 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::error::ConfigError;
+use super::keys::WORKERS_MAX;
 use super::secret::without_password;
 use super::settings::{Origin, Settings};
 use crate::sinks::table;
 use crate::sinks::table::sql::DatabaseUrl;
-
-/// More workers than this only wait for each other's processor time.
-const WORKERS_MAX: usize = 64;
-/// More connections than this only wait for the database.
-const CONNECTIONS_MAX: u32 = 1000;
 
 /// The table sink, as configured.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,25 +27,12 @@ pub struct TableConfig {
 
 /// The table sink's settings.
 pub(super) fn table(settings: &Settings) -> Result<TableConfig, ConfigError> {
-    let above_zero = |duration: &Duration| !duration.is_zero();
-    let workers = settings.optional("table.workers")?;
-    if !workers.is_none_or(|workers| (1..=WORKERS_MAX).contains(&workers)) {
-        return Err(settings.refused("table.workers", "a whole number from 1 to 64"));
-    }
     Ok(TableConfig {
         url: database_url(settings)?,
-        workers: workers.unwrap_or_else(one_a_core),
-        connections_max: settings.get_where(
-            "table.connections",
-            "a whole number from 1 to 1000",
-            |connections| (1..=CONNECTIONS_MAX).contains(connections),
-        )?,
-        timeout: settings.get_where("table.timeout", "a duration above zero", above_zero)?,
-        process_timeout: settings.get_where(
-            "table.process_timeout",
-            "a duration above zero",
-            above_zero,
-        )?,
+        workers: settings.optional("table.workers")?.unwrap_or_else(one_a_core),
+        connections_max: settings.get("table.connections")?,
+        timeout: settings.get("table.timeout")?,
+        process_timeout: settings.get("table.process_timeout")?,
     })
 }
 
@@ -64,5 +47,5 @@ pub fn database_url(settings: &Settings) -> Result<Option<DatabaseUrl>, ConfigEr
 }
 
 fn one_a_core() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(WORKERS_MAX)
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(WORKERS_MAX as usize)
 }

@@ -127,7 +127,10 @@ fn what_is_wrong_is_told_with_its_place_and_what_would_be_right() {
         ("wal.max = \"64MiB\"", "w.toml:1: `wal.max` is `64MiB`, expected at least twice"),
         ("shutdown = 10", "w.toml:1: `shutdown` is `10`, expected a duration such as `15s`"),
         ("shutdown = [\"1s\"]", "w.toml:1: `shutdown` is `1s`, expected a duration"),
-        ("limits.line = \"65MiB\"", "w.toml:1: `limits.line` is `65MiB`, expected a size from `1`"),
+        (
+            "limits.line = \"65MiB\"",
+            "w.toml:1: `limits.line` is `65MiB`, expected a size from `1B`",
+        ),
         ("limits.line = \"60MiB\"", "expected at least `1MiB` and twice `limits.line`"),
         ("limits.connections = 0", "expected a whole number above zero"),
         ("limits.depth = 129", "expected a whole number from 1 to 128"),
@@ -142,7 +145,7 @@ fn what_is_wrong_is_told_with_its_place_and_what_would_be_right() {
         ("tls.cert = \"c\"", "w.toml:1: `tls.cert` is set but `tls.key` isn't"),
         ("tls.key = \"k\"", "w.toml:1: `tls.key` is set but `tls.cert` isn't"),
         ("tls.client_ca = \"c\"", "everybody who reaches the port could send and read"),
-        ("limits.rate = 0", "expected a whole number above zero, of requests a second"),
+        ("limits.rate = 0", "expected a whole number from 1 to 4294967295"),
         ("require_tokens = true", "`tokens` names no file"),
         ("limits.stall = \"0s\"", "expected a duration above zero"),
         ("cors = [\"example.org\"]", "expected origins such as `https://example.org`"),
@@ -179,6 +182,52 @@ fn what_is_wrong_is_told_with_its_place_and_what_would_be_right() {
         match of_file(file) {
             Ok(_) => panic!("{file}: is taken"),
             Err(told) => assert!(told.contains(message), "{file}: {told}"),
+        }
+    }
+}
+
+#[test]
+fn a_built_in_stream_that_is_mistyped_is_told_with_the_nearest() {
+    let told = of_file("streams.user-event.path = \"/x\"").unwrap_err();
+    assert!(told.ends_with("; did you mean `user-events`?"), "{told}");
+}
+
+#[test]
+fn every_key_takes_what_its_kind_says_and_nothing_beyond() {
+    let keys = KEYS.iter().map(|key| (key.name.to_owned(), key));
+    let of_streams = STREAM_KEYS.iter().map(|key| (stream_key("user-events", key.name), key));
+    for (name, key) in keys.chain(of_streams) {
+        let taken = |text: &str| of_file(&format!("{name} = \"{text}\"")).map(drop);
+        let (inside, outside): (Vec<String>, Vec<String>) = match key.kind {
+            Kind::Choice(_, words) => {
+                (words.iter().map(|word| (*word).to_owned()).collect(), vec!["x".to_owned()])
+            }
+            Kind::Count(from, to) => {
+                let beyond = to.checked_add(1).map(|beyond| beyond.to_string());
+                (
+                    vec![from.to_string(), to.to_string()],
+                    [(from - 1).to_string()].into_iter().chain(beyond).collect(),
+                )
+            }
+            Kind::Bool => (vec!["true".to_owned(), "false".to_owned()], vec!["x".to_owned()]),
+            Kind::Duration(from) if !from.is_zero() => (
+                vec![],
+                vec![DurationText(from.saturating_sub(Duration::from_nanos(1))).to_string()],
+            ),
+            Kind::Size(from, to) if from > 0 => {
+                let beyond = to.checked_add(1).map(|beyond| beyond.to_string());
+                (vec![], [(from - 1).to_string()].into_iter().chain(beyond).collect())
+            }
+            _ => continue,
+        };
+        // What it is worth beside other keys is another matter.
+        for text in inside {
+            let told = taken(&text).err().unwrap_or_default();
+            assert!(!told.contains(&format!("`{name}` is `{text}`")), "{told}");
+        }
+        for text in outside {
+            let told = taken(&text).unwrap_err();
+            assert!(told.contains(&format!("`{name}` is `{text}`, expected ")), "{told}");
         }
     }
 }

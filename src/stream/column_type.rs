@@ -46,6 +46,13 @@ const PLAIN: [(&str, ColumnType); 8] = [
     ("object", ColumnType::Object),
 ];
 
+impl ColumnType {
+    /// The names of the types that are one word, without what may stand behind `string`.
+    pub fn plain_names() -> impl Iterator<Item = &'static str> {
+        PLAIN.iter().map(|(name, _)| *name)
+    }
+}
+
 impl FromStr for ColumnType {
     type Err = SchemaError;
 
