@@ -58,7 +58,7 @@ impl Frozen for FrozenKeys {
     fn write(self: Box<Self>, copier: &mut Copier) -> Result<Option<String>, CopyError> {
         let to = copier.target().join(DIR);
         copier.directory(&to)?;
-        let copy = Store::open(&to, &Arc::default());
+        let copy = Store::to_fill(&to);
         let copy = copy.map_err(|error| CopyError::Other(error.to_string()))?;
         self.pour(&copy, copier)?;
         // Let go first what keeps the original from being opened again after a failure.

@@ -11,7 +11,7 @@ use fjall::{Keyspace, Readable as _, Snapshot};
 use super::row::{decode, encode, prefix, row_key};
 use super::state::State;
 use crate::log::Receipt;
-use crate::sinks::lsm::{Forgetting, Horizon, StoreError, Tree};
+use crate::sinks::lsm::{self, Forgetting, Horizon, StoreError, Tree};
 
 /// The keyspace of keys.
 const KEYS: &str = "keys";
@@ -36,8 +36,17 @@ impl Store {
     /// Opens the store in `path`, or makes one. Keys that `horizon` says are expired go when they are
     /// met.
     pub(super) fn open(path: &Path, horizon: &Arc<Horizon>) -> Result<Self, StoreError> {
+        Self::with_cache(path, CACHE_BYTES, horizon)
+    }
+
+    /// Opens or makes one in `path` that is only filled: nothing is read from it, and nothing expires.
+    pub(super) fn to_fill(path: &Path) -> Result<Self, StoreError> {
+        Self::with_cache(path, lsm::FILLED_CACHE_BYTES, &Arc::default())
+    }
+
+    fn with_cache(path: &Path, bytes: u64, horizon: &Arc<Horizon>) -> Result<Self, StoreError> {
         let horizon = Arc::clone(horizon);
-        let tree = Tree::open(path, CACHE_BYTES, move |keyspace| {
+        let tree = Tree::open(path, bytes, move |keyspace| {
             let forgetting = || Forgetting {
                 name: "forget expired keys",
                 horizon: Arc::clone(&horizon),

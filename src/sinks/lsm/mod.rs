@@ -16,4 +16,4 @@ mod tree;
 pub(super) use copy::pour;
 pub use error::StoreError;
 pub(super) use forget::{Forgetting, Horizon, Sweep};
-pub(super) use tree::Tree;
+pub(super) use tree::{FILLED_CACHE_BYTES, Tree};

@@ -17,6 +17,8 @@ const META: &str = "meta";
 const META_MEMTABLE_BYTES: u64 = 1 << 20;
 /// The tree's own log: what has to be read again when it is opened.
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
+/// Blocks that stay in memory of a tree that is only filled.
+pub(in crate::sinks) const FILLED_CACHE_BYTES: u64 = 1 << 20;
 /// Threads that write tables and merge them. Of two, fjall 3.1 keeps the first for writing; while the
 /// other merges, it takes the order to merge from the queue and puts it back, over and over, which costs
 /// a core.

@@ -38,7 +38,7 @@ impl Frozen for FrozenStore {
         let to = copier.target().join(DIR);
         let failed = |error: UsageError| CopyError::Other(error.to_string());
         copier.directory(&to)?;
-        let copy = Store::open(&to, &Arc::default()).map_err(|error| failed(error.into()))?;
+        let copy = Store::to_fill(&to).map_err(|error| failed(error.into()))?;
         let pairs = [
             (&store.names, &copy.names),
             (&store.ids, &copy.ids),

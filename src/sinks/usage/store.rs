@@ -12,7 +12,7 @@ use super::ids::Seen;
 use super::names::{Kind, name_key, number_in, number_key};
 use super::state::State;
 use super::sweep::FORGET;
-use crate::sinks::lsm::{Forgetting, Horizon, StoreError, Tree};
+use crate::sinks::lsm::{self, Forgetting, Horizon, StoreError, Tree};
 
 /// The row that holds the [`State`].
 const STATE: &[u8] = b"state";
@@ -44,8 +44,17 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens the store in `path`, or makes one. Ids that `horizon` says are expired go when they are met.
     pub(super) fn open(path: &Path, horizon: &Arc<Horizon>) -> Result<Self, StoreError> {
+        Self::with_cache(path, CACHE_BYTES, horizon)
+    }
+
+    /// Makes one in `path` that is only filled: nothing is read from it, and nothing expires.
+    pub(super) fn to_fill(path: &Path) -> Result<Self, StoreError> {
+        Self::with_cache(path, lsm::FILLED_CACHE_BYTES, &Arc::default())
+    }
+
+    fn with_cache(path: &Path, bytes: u64, horizon: &Arc<Horizon>) -> Result<Self, StoreError> {
         let horizon = Arc::clone(horizon);
-        let tree = Tree::open(path, CACHE_BYTES, move |keyspace| {
+        let tree = Tree::open(path, bytes, move |keyspace| {
             let forgetting = || Forgetting {
                 name: FORGET,
                 horizon: Arc::clone(&horizon),
