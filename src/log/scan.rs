@@ -41,6 +41,8 @@ pub struct Scan {
     buffers: Buffers,
     segment: Option<SegmentFile>,
     log: Option<LogId>,
+    /// Begins wherever the log does.
+    from_oldest: bool,
     at: Lsn,
     previous_crc: Option<u32>,
     until: Option<Lsn>,
@@ -139,6 +141,7 @@ impl Scan {
             buffers: Buffers::default(),
             segment: None,
             log: None,
+            from_oldest: true,
             at: Lsn::ZERO,
             previous_crc: None,
             until: None,
@@ -146,10 +149,10 @@ impl Scan {
         }
     }
 
-    /// From the batch that holds `lsn`, or the first one behind it. `lsn` 0 is the oldest.
+    /// From the batch that holds `lsn`, or the first one behind it. What stood there may not be trimmed: from
+    /// 0 on, nothing may be.
     pub fn from(dir: LogDir, lsn: Lsn) -> Result<Self, ReadError> {
-        let mut scan = Self::oldest(dir);
-        scan.at = lsn;
+        let mut scan = Self { from_oldest: false, at: lsn, ..Self::oldest(dir) };
         scan.seek()?;
         Ok(scan)
     }
@@ -255,9 +258,11 @@ impl Scan {
             }
         } else if let Some(oldest) = self.dir.open_behind(None)? {
             // What lies between the end of a trimmed segment and the next one was never written.
-            if lsn != Lsn::ZERO && oldest.header().previous_end > lsn {
+            if !self.from_oldest && oldest.header().previous_end > lsn {
                 if !oldest.header().gap_accepted {
-                    return Err(self.missing(oldest.first_batch()));
+                    let dir = self.dir.path().to_path_buf();
+                    let oldest = oldest.header().first_lsn;
+                    return Err(ReadError::Trimmed { dir, from: lsn, oldest });
                 }
                 self.known.push_back(Scanned::Gap { from: lsn, to: oldest.first_batch() });
             }
@@ -419,6 +424,26 @@ mod tests {
             let scan = Scan::from(rig.dir(), lsn).unwrap();
             assert_eq!(scanned(scan), all[from..], "from {lsn}");
         }
+    }
+
+    #[test]
+    fn a_scan_from_what_is_trimmed_is_refused_and_one_of_the_oldest_is_not() {
+        let rig = reopened();
+        let all = batches(&rig.dir());
+        assert_eq!(scanned(Scan::from(rig.dir(), Lsn::ZERO).unwrap()), all, "it begins at 0");
+        let first = rig.dir().segments().unwrap()[0];
+        rig.disk.remove_file(&rig.dir().path().join(segment_name(first))).unwrap();
+        let oldest = rig.dir().segments().unwrap()[0];
+        let left = &all[all.partition_point(|batch| *batch < oldest)..];
+        for from in [Lsn::ZERO, Lsn(4096), all[all.len() - left.len() - 1]] {
+            match Scan::from(rig.dir(), from) {
+                Err(ReadError::Trimmed { oldest: begins, .. }) => assert_eq!(begins, oldest),
+                other => panic!("from {from}: {other:?}"),
+            }
+        }
+        assert_eq!(scanned(Scan::oldest(rig.dir())), left);
+        let end = rig.dir().open(oldest).unwrap().header().previous_end;
+        assert_eq!(scanned(Scan::from(rig.dir(), end).unwrap()), left, "nothing is missing");
     }
 
     #[test]

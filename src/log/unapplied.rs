@@ -48,7 +48,10 @@ fn count(
         return Ok(Some(waiting));
     };
     let dir = LogDir::new(log.disk().clone(), log.dir());
-    let mut scan = Scan::from(dir, from)?.of_log(log.id())?.until(until);
+    // What a position needs and the log has lost waits for nobody any more: its sink says so.
+    let is_lost = dir.segments()?.first().is_some_and(|oldest| from < *oldest);
+    let scan = if is_lost { Scan::oldest(dir) } else { Scan::from(dir, from)? };
+    let mut scan = scan.of_log(log.id())?.until(until);
     while go_on() {
         let batch = match scan.step()? {
             Scanned::Batch(batch) => batch,

@@ -23,7 +23,7 @@ use super::set::Pair;
 use super::standing::Standing;
 use super::status::{Condition, PairStatus, Pass};
 use super::{Backoff, Events, FreezeAnswer, OpenSink, Sink, SinkError, StartFile};
-use crate::log::{Item, Log, Lsn, Position, Reader, Reads, SpaceState};
+use crate::log::{Item, Log, Lsn, Position, ReadError, Reader, Reads, SpaceState};
 use crate::metrics::{Metrics, RecoveryMetrics, SinkMetrics};
 use crate::stream::StreamId;
 use crate::time::Timestamp;
@@ -339,10 +339,28 @@ impl Runner {
         let durable = sink.durable();
         self.standing.opened_at(&durable, &self.log)?;
         let reader = self.log.reader(self.stream, durable);
-        let reader = reader.map_err(|error| SinkError::of_log(self.log.dir(), &error))?;
+        let reader = reader.map_err(|error| self.unreadable(&error))?;
         let reader = reader.reading(self.sink.reads());
         self.status.reopened(durable, sink.tally());
         Ok(Opened { sink, reader, close_asked: None })
+    }
+
+    /// What stands in the way of reading the log from where the sink stands.
+    fn unreadable(&self, error: &ReadError) -> SinkError {
+        let ReadError::Trimmed { dir, from, oldest } = error else {
+            return SinkError::of_log(self.log.dir(), error);
+        };
+        SinkError::Damaged {
+            path: dir.clone(),
+            reason: format!(
+                "the log begins at LSN {oldest}, and this sink stands at LSN {from}: what is between was \
+                 trimmed once the sink had applied it, so its output, or the position in it, is lost; restore it \
+                 from a backup, or build it anew from what the log still holds, with windrow stopped, by \
+                 `windrow replay --sink {} --stream {}`",
+                self.sink.name(),
+                self.sink.stream()
+            ),
+        }
     }
 
     /// Where the sink begins if it has no state.

@@ -10,7 +10,8 @@
 //!
 //! A pair that stands nobody knows where is opened like every other one, again and again if need be. What
 //! opening the log looks at for all others, that it is the one which the position was made of, is then
-//! looked at when the sink opens.
+//! looked at when the sink opens. And so is, of every pair, whether the log still holds what stands there: a sink
+//! that has lost its output, and with it its position, would go on behind the rows that are nowhere any more.
 
 use super::{Mark, SinkError};
 use crate::log::{Log, LogId, Lsn, Position};

@@ -27,7 +27,11 @@ pub struct Arguments {
 
 /// Prints a line for each segment, batch and frame.
 pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut scan = Scan::from(data.log()?, arguments.from)?;
+    let log = data.log()?;
+    let mut scan = match arguments.from {
+        Lsn::ZERO => Scan::oldest(log),
+        from => Scan::from(log, from)?,
+    };
     loop {
         match scan.step()? {
             Scanned::Segment(segment) => print_segment(&segment, out)?,

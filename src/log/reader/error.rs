@@ -44,6 +44,18 @@ pub enum ReadError {
         /// The first one behind the gap.
         to: Lsn,
     },
+    /// What stood there was trimmed, or its segments were removed.
+    #[error(
+        "the log in {dir} begins at LSN {oldest}, and doesn't hold what stood from LSN {from} on"
+    )]
+    Trimmed {
+        /// The log's directory.
+        dir: PathBuf,
+        /// Where reading was to begin.
+        from: Lsn,
+        /// The first address of the oldest segment.
+        oldest: Lsn,
+    },
     /// A segment or a position belongs to another log.
     #[error("{what} belongs to log {found}, not to log {expected}")]
     OtherLog {

@@ -94,7 +94,10 @@ pub fn repair(disk: &dyn Disk, dir: &Path, held: &[Held]) -> Result<RepairReport
     for (index, surveyed) in survey.segments.iter().enumerate().rev() {
         let is_behind_a_gap = survey.is_behind_a_gap(index);
         if surveyed.is_damaged() {
-            let end = survey.end_before(index);
+            // What stood before the oldest segment is trimmed, and nobody may take the log for a whole one.
+            let trimmed = surveyed.segment.as_ref().filter(|_| index == 0);
+            let end =
+                trimmed.map_or(survey.end_before(index), |oldest| oldest.header().previous_end);
             report.set_aside.insert(0, copies.replace(surveyed, end, is_behind_a_gap)?);
         } else if is_behind_a_gap {
             copies.accept_gap(surveyed)?;
