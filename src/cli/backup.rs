@@ -38,6 +38,9 @@ pub struct Arguments {
     dir: PathBuf,
     #[command(flatten)]
     daemon: Reach,
+    /// Print a JSON object, as `POST /v1/backup` answers it
+    #[arg(long)]
+    json: bool,
 }
 
 /// Makes the copy, and says what is in it.
@@ -50,6 +53,10 @@ pub fn run(arguments: &Arguments, sources: Sources, out: &mut impl Write) -> any
             by_daemon(arguments.daemon.client(sources)?, &dir).with_context(|| why)?
         }
     };
+    if arguments.json {
+        serde_json::to_writer(&mut *out, &report)?;
+        return Ok(writeln!(out)?);
+    }
     tell(&report, out)
 }
 

@@ -28,6 +28,19 @@ pub struct DataDir {
     pub table_url: Option<DatabaseUrl>,
 }
 
+/// Where a sink stands in a stream.
+#[derive(Debug)]
+pub struct Standing {
+    /// The sink's name.
+    pub sink: String,
+    /// The stream's.
+    pub stream: String,
+    /// Both, for people: `windows of user-events`.
+    pub pair: String,
+    /// Its durable position; the error is one of that sink's files.
+    pub position: Result<Position, SinkError>,
+}
+
 impl DataDir {
     /// The one that `settings` name. It must exist: a mistyped name is no empty data directory.
     pub fn of(settings: &Settings) -> anyhow::Result<Self> {
@@ -60,15 +73,16 @@ impl DataDir {
         Ok(DirLock::acquire_with_log(&self.path, &self.wal)?)
     }
 
-    /// The durable positions of all sinks, each with the name of its pair; an error is one of that
-    /// sink's files.
-    pub fn positions(&self) -> anyhow::Result<Vec<(String, Result<Position, SinkError>)>> {
+    /// The durable positions of all sinks that have one.
+    pub fn positions(&self) -> anyhow::Result<Vec<Standing>> {
         let mut positions = Vec::new();
         for start in StartFile::all(&self.disk, &self.path)? {
-            let pair = format!("{} of {}", start.sink(), start.stream());
+            let (sink, stream) = (start.sink().to_owned(), start.stream().to_owned());
+            let pair = format!("{sink} of {stream}");
             // Its start file counts also where the sink has gone on from there.
             let position = start.load().and_then(|_| self.position(&start));
-            positions.extend(position.transpose().map(|position| (pair, position)));
+            let standing = |position| Standing { sink, stream, pair, position };
+            positions.extend(position.transpose().map(standing));
         }
         Ok(positions)
     }

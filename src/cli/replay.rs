@@ -6,10 +6,11 @@
 //! and what it lacks is added.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use serde_json::json;
 
 use super::data::DataDir;
 use super::exit::WrongUsage;
@@ -19,6 +20,7 @@ use crate::log::Lsn;
 use crate::log::replayable::Replayable;
 use crate::log::scan::LogDir;
 use crate::quarantine::{INGEST, Quarantine};
+use crate::sinks::table::sql::DatabaseUrl;
 use crate::sinks::windows::Windows;
 use crate::sinks::{Mark, StartFile, quarantine, table, usage};
 
@@ -40,6 +42,29 @@ pub struct Arguments {
     /// Begin with the requests that committed at or behind this address; the oldest if not given
     #[arg(long, value_name = "LSN")]
     from: Option<Lsn>,
+    /// Print a JSON object a stream
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is prepared for one stream.
+#[derive(Debug)]
+struct Prepared {
+    sink: String,
+    stream: String,
+    found: Replayable,
+    old: Old,
+}
+
+/// What became of the old output.
+#[derive(Debug)]
+enum Old {
+    /// There is none where it would be.
+    Absent { at: PathBuf },
+    /// It stands aside, its files untouched.
+    Moved { from: PathBuf, to: PathBuf },
+    /// It isn't windrow's to move.
+    Elsewhere(DatabaseUrl),
 }
 
 /// Moves the old output aside and says where the sink begins again.
@@ -61,7 +86,8 @@ pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyho
         if start.sink() != arguments.sink || !asked {
             continue;
         }
-        replay(start, arguments.from, &log, data, out)?;
+        let prepared = prepare(start, arguments.from, &log, data)?;
+        if arguments.json { prepared.print_json(out) } else { prepared.print(out) }?;
         replayed += 1;
     }
     if replayed == 0 {
@@ -79,18 +105,20 @@ pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyho
             did_you_mean(meant)
         )));
     }
-    Ok(writeln!(out, "Start windrow: it rebuilds them while it takes requests.")?)
+    if !arguments.json {
+        writeln!(out, "Start windrow: it rebuilds them while it takes requests.")?;
+    }
+    Ok(())
 }
 
-fn replay(
+fn prepare(
     start: &StartFile,
     from: Option<Lsn>,
     log: &LogDir,
     data: &DataDir,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
-    let stream = start.stream();
-    let found = Replayable::of(log, stream, from.unwrap_or_default())
+) -> anyhow::Result<Prepared> {
+    let (sink, stream) = (start.sink().to_owned(), start.stream().to_owned());
+    let found = Replayable::of(log, &stream, from.unwrap_or_default())
         .with_context(|| "the log can't be read as a whole; see `windrow verify`")?;
     let Some(position) = found.position() else {
         bail!("the log in {} is empty: there is nothing to replay", log.path().display());
@@ -98,62 +126,81 @@ fn replay(
     // The start file first: it says nothing as long as the old output is in its place.
     let mark = start.load()?.map_or(Mark::first(position), |mark| mark.begin_again(position));
     start.store(mark)?;
-    match (start.sink(), &data.table_url) {
-        (table::NAME, Some(url)) => writeln!(
-            out,
-            "{stream}: rows that are in {url} stay as they are, those that are missing are added; to \
-             have all of them made anew, rename the table `processed_events` first"
-        )?,
-        (table::NAME, None) => move_aside(stream, &data.path.join(table::DIR), data, out)?,
+    let old = match (start.sink(), &data.table_url) {
+        (table::NAME, Some(url)) => Old::Elsewhere(url.clone()),
+        (table::NAME, None) => move_aside(data.path.join(table::DIR), data)?,
         (quarantine::NAME, _) => {
-            let file = Quarantine::new(data.disk.clone(), &data.path, stream, INGEST);
-            move_aside(stream, file.path(), data, out)?;
+            let file = Quarantine::new(data.disk.clone(), &data.path, &stream, INGEST);
+            move_aside(file.path().to_owned(), data)?
         }
-        (usage::NAME, _) => move_aside(stream, &data.path.join(usage::DIR), data, out)?,
-        _ => move_aside(stream, &data.windows().join(stream), data, out)?,
-    }
-    writeln!(
-        out,
-        "{stream}: {} requests with {} events will be replayed, those that committed behind LSN {}; \
-         what came before is not in the log any more or was not asked for",
-        found.requests, found.events, found.behind
-    )?;
-    if found.lost > 0 {
-        writeln!(
-            out,
-            "{stream}: {} requests are passed over: what their lines are was lost in a repair of the log",
-            found.lost
-        )?;
-    }
-    if !found.headless.is_empty() {
-        writeln!(
-            out,
-            "{stream}: {} requests began in a part of the log that is trimmed and can't be replayed \
-             whole; neither can what committed before the last of them, at LSN {}",
-            found.headless.len(),
-            found.behind
-        )?;
-    }
-    Ok(())
+        (usage::NAME, _) => move_aside(data.path.join(usage::DIR), data)?,
+        _ => move_aside(data.windows().join(&stream), data)?,
+    };
+    Ok(Prepared { sink, stream, found, old })
 }
 
 /// Moves a sink's output aside, for it to begin with nothing.
-fn move_aside(
-    stream: &str,
-    directory: &Path,
-    data: &DataDir,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
-    let aside = set_aside(data.disk.as_ref(), directory, REPLACED)
-        .with_context(|| format!("moving {} aside", directory.display()))?;
-    match aside {
-        Some(aside) => writeln!(
+fn move_aside(from: PathBuf, data: &DataDir) -> anyhow::Result<Old> {
+    let aside = set_aside(data.disk.as_ref(), &from, REPLACED)
+        .with_context(|| format!("moving {} aside", from.display()))?;
+    Ok(match aside {
+        Some(to) => Old::Moved { from, to },
+        None => Old::Absent { at: from },
+    })
+}
+
+impl Prepared {
+    fn print(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        let Self { stream, found, old, .. } = self;
+        match old {
+            Old::Elsewhere(url) => writeln!(
+                out,
+                "{stream}: rows that are in {url} stay as they are, those that are missing are added; to \
+                 have all of them made anew, rename the table `processed_events` first"
+            )?,
+            Old::Moved { from, to } => writeln!(
+                out,
+                "{stream}: moved {} to {}, its files untouched",
+                from.display(),
+                to.display()
+            )?,
+            Old::Absent { at } => {
+                writeln!(out, "{stream}: there is no {} to move aside", at.display())?;
+            }
+        }
+        writeln!(
             out,
-            "{stream}: moved {} to {}, its files untouched",
-            directory.display(),
-            aside.display()
-        )?,
-        None => writeln!(out, "{stream}: there is no {} to move aside", directory.display())?,
+            "{stream}: {} requests with {} events will be replayed, those that committed behind LSN {}; \
+             what came before is not in the log any more or was not asked for",
+            found.requests, found.events, found.behind
+        )?;
+        if !found.headless.is_empty() {
+            writeln!(
+                out,
+                "{stream}: {} requests began in a part of the log that is trimmed and can't be replayed \
+                 whole; neither can what committed before the last of them, at LSN {}",
+                found.headless.len(),
+                found.behind
+            )?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn print_json(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        let Self { sink, stream, found, old } = self;
+        let moved_to = match old {
+            Old::Moved { to, .. } => Some(to.display().to_string()),
+            Old::Absent { .. } | Old::Elsewhere(_) => None,
+        };
+        let object = json!({
+            "sink": sink,
+            "stream": stream,
+            "requests": found.requests,
+            "events": found.events,
+            "behind_lsn": found.behind,
+            "not_whole": found.headless.len(),
+            "moved_to": moved_to,
+        });
+        Ok(writeln!(out, "{object}")?)
+    }
 }

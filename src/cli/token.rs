@@ -60,6 +60,9 @@ struct New {
     /// Who has it, or what for
     #[arg(long, value_parser = name)]
     name: Option<String>,
+    /// Print a JSON object, as `windrow token ls --json` has them, with the token in it
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -94,7 +97,13 @@ pub fn run(arguments: Arguments, sources: Sources, out: &mut impl Write) -> anyh
 fn make(new: New, sources: Sources, out: &mut impl Write) -> anyhow::Result<()> {
     let path = new.which.path(sources)?;
     let (grant, token) = auth::add(&path, new.name, new.scopes, new.streams).map_err(usage)?;
-    writeln!(out, "{}", token.text())?;
+    if new.json {
+        let mut object = shown(&grant);
+        object["token"] = token.text().into();
+        writeln!(out, "{object}")?;
+    } else {
+        writeln!(out, "{}", token.text())?;
+    }
     out.flush()?;
     say(&format!(
         "the token {} is in {}, and shown only this once; a running daemon takes it on SIGHUP",

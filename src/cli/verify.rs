@@ -1,12 +1,14 @@
 //! `windrow verify`: everything at rest against its checksums.
 
-use std::collections::HashSet;
-use std::io::{self, Write};
+mod report;
+
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
 
+use self::report::{Kind, Report};
 use super::data::DataDir;
 use crate::config::Size;
 use crate::log::verify::{Verified, verify};
@@ -20,18 +22,21 @@ const TABLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Arguments of `windrow verify`.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  windrow verify --data-dir ./data --strict")]
+#[command(after_help = "Examples:\n  windrow verify --data-dir ./data --strict\n  \
+    windrow verify --json | jq '.findings'")]
 pub struct Arguments {
     /// Count committed files that were moved away as failures
     #[arg(long)]
     strict: bool,
+    /// Print a JSON object at the end: whether all is well, what differs, and what was read
+    #[arg(long)]
+    json: bool,
 }
 
 /// Verifies the log, every stream's windows, the embedded table, the stores of usage and of idempotency
-/// keys, and quarantine. The list of
-/// what differs goes to `out`; the error only says that there is one.
+/// keys, and quarantine. The list of what differs goes to `out`; the error only says that there is one.
 pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut report = Report { out, told: HashSet::new(), failures: 0 };
+    let mut report = Report::new(out, arguments.json);
     log(data, &mut report)?;
     for stream in data.streams_with_windows()? {
         windows(&stream, data, arguments.strict, &mut report)?;
@@ -40,33 +45,10 @@ pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyho
     usage(data, &mut report)?;
     keys(data, &mut report)?;
     quarantine(data, &mut report)?;
-    match report.failures {
+    match report.finish()? {
         0 => Ok(()),
         1 => bail!("1 thing is not as it was written; see the list"),
         failures => bail!("{failures} things are not as they were written; see the list"),
-    }
-}
-
-/// The list. What two checks find is told and counted once.
-struct Report<'a, W> {
-    out: &'a mut W,
-    told: HashSet<String>,
-    failures: usize,
-}
-
-impl<W: Write> Report<'_, W> {
-    fn damaged(&mut self, finding: String) -> io::Result<()> {
-        self.found("DAMAGED", finding, true)
-    }
-
-    fn found(&mut self, kind: &str, finding: String, is_failure: bool) -> io::Result<()> {
-        if self.told.contains(&finding) {
-            return Ok(());
-        }
-        self.failures += usize::from(is_failure);
-        writeln!(self.out, "{kind}: {finding}")?;
-        self.told.insert(finding);
-        Ok(())
     }
 }
 
@@ -74,9 +56,9 @@ impl<W: Write> Report<'_, W> {
 fn log(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<()> {
     // Before the log, so that a daemon can't get ahead of what is read.
     let mut positions = Vec::new();
-    for (pair, position) in data.positions()? {
-        match position {
-            Ok(position) => positions.push((pair, position)),
+    for pair in data.positions()? {
+        match pair.position {
+            Ok(position) => positions.push((pair.pair, position)),
             Err(error) => report.damaged(error.to_string())?,
         }
     }
@@ -89,8 +71,8 @@ fn log(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<()
     let mut findings = Vec::new();
     let verified = verify(&data.log()?, &mut |finding| findings.push(finding))?;
     for finding in findings {
-        let is_damage = finding.is_damage();
-        report.found(if is_damage { "DAMAGED" } else { "note" }, finding.to_string(), is_damage)?;
+        let kind = if finding.is_damage() { Kind::Damage } else { Kind::Note };
+        report.found(kind, finding.to_string())?;
     }
     for (pair, position) in positions {
         if position.commit > verified.end {
@@ -101,13 +83,14 @@ fn log(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<()
         }
     }
     let Verified { segments, batches, requests, events, rejected, bytes, .. } = verified;
-    let rejected =
-        if rejected > 0 { format!(", {rejected} rejected lines") } else { String::new() };
-    writeln!(
-        report.out,
-        "log: {segments} segments, {batches} batches, {requests} requests, {events} events{rejected}, {} read",
-        Size(bytes).rounded()
-    )?;
+    let also = if rejected > 0 { format!(", {rejected} rejected lines") } else { String::new() };
+    let size = Size(bytes).rounded();
+    let line = format!(
+        "log: {segments} segments, {batches} batches, {requests} requests, {events} events{also}, {size} read"
+    );
+    report.read(&line, |read| {
+        read.log = Some(report::Log { segments, batches, requests, events, rejected, bytes });
+    })?;
     Ok(())
 }
 
@@ -124,19 +107,16 @@ fn windows(
         findings.push(finding);
     })?;
     for finding in findings {
-        let is_failure = strict || finding.is_damage();
-        report.found(
-            if is_failure { "DAMAGED" } else { "note" },
-            finding.to_string(),
-            is_failure,
-        )?;
+        let kind = if strict || finding.is_damage() { Kind::Damage } else { Kind::Note };
+        report.found(kind, finding.to_string())?;
     }
     let windows::Verified { files, rows, bytes } = verified;
-    writeln!(
-        report.out,
-        "windows of {stream}: {files} committed files, {rows} rows, {} read",
-        Size(bytes).rounded()
-    )?;
+    let size = Size(bytes).rounded();
+    let line = format!("windows of {stream}: {files} committed files, {rows} rows, {size} read");
+    let stream = stream.to_owned();
+    report.read(&line, |read| {
+        read.windows.push(report::Windows { stream, files, rows, bytes });
+    })?;
     Ok(())
 }
 
@@ -148,7 +128,10 @@ fn table(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<
     }
     let sql::Verified { rows, findings } = sql::verify(&path, TABLE_TIMEOUT)?;
     if findings.is_empty() {
-        writeln!(report.out, "table of {}: {rows} rows", table::STREAM)?;
+        let stream = table::STREAM;
+        report.read(&format!("table of {stream}: {rows} rows"), |read| {
+            read.table = Some(report::Table { stream, rows });
+        })?;
     }
     for finding in findings {
         report.damaged(format!("{}: {finding}", path.display()))?;
@@ -160,13 +143,13 @@ fn table(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<
 fn usage(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<()> {
     match usage::verify(&data.usage()) {
         Ok(None) => {}
-        Ok(Some(usage::Verified { customers, events, ids })) => writeln!(
-            report.out,
-            "usage: {customers} customers, {events} events, {ids} transaction ids"
+        Ok(Some(usage::Verified { customers, events, ids })) => report.read(
+            &format!("usage: {customers} customers, {events} events, {ids} transaction ids"),
+            |read| read.usage = Some(report::Usage { customers, events, transaction_ids: ids }),
         )?,
         Err(error @ usage::UsageError::Store(StoreError::Locked { .. })) => {
             let note = format!("{error}: not read; stop windrow to have it verified");
-            report.found("note", note, false)?;
+            report.found(Kind::Note, note)?;
         }
         Err(error) => report.damaged(error.to_string())?,
     }
@@ -179,10 +162,14 @@ fn keys(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Result<(
     let streams = pairs.iter().filter(|pair| pair.sink() == keys::NAME).map(StartFile::stream);
     match keys::verify(&data.keys(), streams) {
         Ok(None) => {}
-        Ok(Some(keys::Verified { keys })) => writeln!(report.out, "keys: {keys} idempotency keys")?,
+        Ok(Some(keys::Verified { keys })) => {
+            report.read(&format!("keys: {keys} idempotency keys"), |read| {
+                read.keys = Some(report::Keys { keys });
+            })?;
+        }
         Err(error @ StoreError::Locked { .. }) => {
             let note = format!("{error}: not read; stop windrow to have it verified");
-            report.found("note", note, false)?;
+            report.found(Kind::Note, note)?;
         }
         Err(error) => report.damaged(error.to_string())?,
     }
@@ -200,7 +187,10 @@ fn quarantine(data: &DataDir, report: &mut Report<'_, impl Write>) -> anyhow::Re
                 Err(error) => report.damaged(error.to_string())?,
             }
         }
-        writeln!(report.out, "{}: {events} events", quarantine.path().display())?;
+        let file = quarantine.path().display().to_string();
+        report.read(&format!("{file}: {events} events"), |read| {
+            read.quarantine.push(report::Quarantine { file: file.clone(), events });
+        })?;
     }
     Ok(())
 }

@@ -105,6 +105,9 @@ pub struct Arguments {
     /// Fail if a line was left out
     #[arg(long)]
     strict: bool,
+    /// Print a JSON object at the end
+    #[arg(long)]
+    json: bool,
     /// Bytes in one request: all or nothing, and sent again whole if it is cut off [default: 256MiB of a
     /// plain file; 32MiB of standard input and compressed files, which are held in memory]
     #[arg(long, value_name = "SIZE", value_parser = chunk)]
@@ -158,7 +161,7 @@ async fn import(
         }),
     };
     let imported = delivered.and_then(|()| feed.finish());
-    report.finish(out)?;
+    report.finish(arguments.json, out)?;
     imported.context(
         "not all rows are in; what is accepted stays, and the same command adds what is missing",
     )?;

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::cli::progress::Progress;
 use crate::config::Size;
 
@@ -102,13 +104,25 @@ impl Report {
     }
 
     /// The last word: what was left out, and what came of it all.
-    pub fn finish(&self, out: &mut impl Write) -> io::Result<()> {
+    pub fn finish(&self, as_json: bool, out: &mut impl Write) -> io::Result<()> {
         let counts = self.counts();
         let Counts { accepted, rejected, bad_lines, read_bytes, requests, repeated, .. } = counts;
         if bad_lines > NAMED_MAX {
             self.progress.say(&format!("{} more lines can't be understood", bad_lines - NAMED_MAX));
         }
         let seconds = self.began.elapsed().as_secs_f64();
+        if as_json {
+            let object = json!({
+                "accepted": accepted,
+                "rejected": rejected,
+                "left_out": bad_lines,
+                "bytes": read_bytes,
+                "requests": requests,
+                "repeated": repeated,
+                "seconds": seconds,
+            });
+            return writeln!(out, "{object}");
+        }
         let rate = |count: u64| count as f64 / seconds;
         writeln!(out, "Rows accepted: {accepted} ({:.0} a second)", rate(accepted))?;
         if rejected > 0 {

@@ -21,7 +21,8 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -33,6 +34,7 @@ use crate::cli::problem::Problem;
 use crate::cli::reach::Reach;
 use crate::config::Sources;
 use crate::disk::DirLock;
+use crate::log::Lsn;
 use crate::log::rejected::LineForm;
 use crate::quarantine::{INGEST, Quarantine, Record};
 
@@ -45,7 +47,7 @@ const TRIES_MAX: u32 = 30;
 /// The wait between two tries, unless the daemon names another one.
 const TRY_WAIT: Duration = Duration::from_secs(1);
 /// Lines that are still bad of which it is said why.
-const TOLD_MAX: u64 = 10;
+const TOLD_MAX: usize = 10;
 
 /// Arguments of `windrow quarantine retry`.
 #[derive(Args, Debug)]
@@ -60,6 +62,9 @@ pub struct Arguments {
     stream: Option<String>,
     #[command(flatten)]
     daemon: Reach,
+    /// Print a JSON object a stream
+    #[arg(long)]
+    json: bool,
 }
 
 /// What became of lines.
@@ -67,6 +72,45 @@ pub struct Arguments {
 struct Retried {
     taken: u64,
     still_bad: u64,
+    /// The first of those that are.
+    first: Vec<StillBad>,
+}
+
+/// A line that the daemon still refuses.
+#[derive(Debug, Serialize)]
+struct StillBad {
+    /// The commit of the request that it came with.
+    position: Lsn,
+    /// Its number there.
+    line: u64,
+    reason: String,
+}
+
+impl Retried {
+    fn is_still_bad(&mut self, record: &Record, reason: String) {
+        self.still_bad += 1;
+        if self.first.len() < TOLD_MAX {
+            self.first.push(StillBad { position: record.commit, line: record.line, reason });
+        }
+    }
+
+    /// The first lines that are still bad, and how many there are of both.
+    fn tell(&self, stream: &str, as_json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+        let Self { taken, still_bad, first } = self;
+        if as_json {
+            let object = json!({
+                "stream": stream, "accepted": taken, "still_bad": still_bad, "errors": first
+            });
+            return Ok(writeln!(out, "{object}")?);
+        }
+        for StillBad { position, line, reason } in first {
+            writeln!(out, "still bad: line {line} of the request at {position}: {reason}")?;
+        }
+        if *still_bad > TOLD_MAX as u64 {
+            writeln!(out, "…")?;
+        }
+        Ok(writeln!(out, "{stream}: {taken} lines are accepted now, {still_bad} are still bad")?)
+    }
 }
 
 /// What the daemon says of one line.
@@ -103,20 +147,14 @@ pub fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for file in files {
         let mut retried = Retried::default();
-        let result = runtime.block_on(retry(&file, &client, &mut retried, out));
-        let (stream, Retried { taken, still_bad }) = (file.stream(), retried);
-        writeln!(out, "{stream}: {taken} lines are accepted now, {still_bad} are still bad")?;
+        let result = runtime.block_on(retry(&file, &client, &mut retried));
+        retried.tell(file.stream(), arguments.json, out)?;
         result.context("not all lines were sent; the same command goes on with the others")?;
     }
     Ok(())
 }
 
-async fn retry(
-    file: &Quarantine,
-    client: &Client,
-    retried: &mut Retried,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
+async fn retry(file: &Quarantine, client: &Client, retried: &mut Retried) -> anyhow::Result<()> {
     // Two at a time would settle lines twice, and bytes with them.
     let _lock = DirLock::acquire(file.path().parent().unwrap_or(Path::new(".")))?;
     let Some(records) = file.records()? else { return Ok(()) };
@@ -135,10 +173,7 @@ async fn retry(
         for ((record, bytes), verdict) in judged {
             match verdict {
                 Verdict::Taken => taken.push((record, bytes)),
-                Verdict::StillBad(reason) => {
-                    retried.still_bad += 1;
-                    tell(&record, &reason, retried.still_bad, out)?;
-                }
+                Verdict::StillBad(reason) => retried.is_still_bad(&record, reason),
             }
         }
         settling.append(taken.iter().map(|(record, bytes)| (record, *bytes)))?;
@@ -147,19 +182,6 @@ async fn retry(
             return Err(failure);
         }
     }
-}
-
-fn tell(record: &Record, reason: &str, count: u64, out: &mut impl Write) -> anyhow::Result<()> {
-    match count {
-        ..=TOLD_MAX => writeln!(
-            out,
-            "still bad: line {} of the request at {}: {reason}",
-            record.line, record.commit
-        )?,
-        n if n == TOLD_MAX + 1 => writeln!(out, "…")?,
-        _ => {}
-    }
-    Ok(())
 }
 
 /// Sends a group's lines over several connections. What is known of some of them counts, also when
@@ -274,7 +296,7 @@ fn request(record: &Record) -> anyhow::Result<(HeaderMap, Bytes)> {
 mod tests {
     use super::*;
     use crate::log::rejected::RejectedLine;
-    use crate::log::{LogId, Lsn, RequestId};
+    use crate::log::{LogId, RequestId};
     use crate::quarantine::Rejected;
     use crate::stream::BadLine;
     use crate::time::Timestamp;

@@ -1,5 +1,7 @@
 //! `windrow wal dump`: batches and frames as they stand in the log.
 
+mod json;
+
 use std::io::Write;
 
 use clap::Args;
@@ -23,6 +25,9 @@ pub struct Arguments {
     /// Print what the frames hold, too
     #[arg(long)]
     payload: bool,
+    /// Print a JSON object a line
+    #[arg(long)]
+    json: bool,
 }
 
 /// Prints a line for each segment, batch and frame.
@@ -34,16 +39,32 @@ pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyho
     };
     loop {
         match scan.step()? {
-            Scanned::Segment(segment) => print_segment(&segment, out)?,
-            Scanned::Gap { from, to } => {
-                writeln!(out, "gap      {from} to {to}, given up by `windrow wal repair`")?;
-            }
             Scanned::Batch(batch) if arguments.to.is_some_and(|to| batch.header.lsn >= to) => {
                 return Ok(());
             }
+            Scanned::Segment(segment) if arguments.json => {
+                writeln!(out, "{}", json::segment(&segment))?;
+            }
+            Scanned::Segment(segment) => print_segment(&segment, out)?,
+            Scanned::Gap { from, to } if arguments.json => {
+                writeln!(out, "{}", json::gap(from, to))?;
+            }
+            Scanned::Gap { from, to } => {
+                writeln!(out, "gap      {from} to {to}, given up by `windrow wal repair`")?;
+            }
+            Scanned::Batch(batch) if arguments.json => {
+                writeln!(out, "{}", json::batch(&batch))?;
+                for frame in batch.frames() {
+                    writeln!(out, "{}", json::frame(&batch, &frame?, arguments.payload))?;
+                }
+            }
             Scanned::Batch(batch) => print_batch(&batch, arguments.payload, out)?,
             Scanned::End { at, stop } => {
-                let why = stop.map(|stop| format!(": {stop}")).unwrap_or_default();
+                let why = stop.map(|stop| stop.to_string());
+                if arguments.json {
+                    return Ok(writeln!(out, "{}", json::end(at, why.as_deref()))?);
+                }
+                let why = why.map(|why| format!(": {why}")).unwrap_or_default();
                 return Ok(writeln!(out, "end      {at}{why}")?);
             }
         }

@@ -10,16 +10,24 @@ use crate::log::{Held, repair};
 /// Arguments of `windrow wal repair`.
 #[derive(Args, Debug, Default)]
 #[command(after_help = "Example:\n  windrow verify; windrow wal repair --data-dir ./data")]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
 
 /// Repairs the log and says what was done and what is lost.
-pub fn run(_arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyhow::Result<()> {
+pub fn run(arguments: &Arguments, data: &DataDir, out: &mut impl Write) -> anyhow::Result<()> {
     let _lock = data.lock()?;
     let mut held = Vec::new();
-    for (what, position) in data.positions()? {
-        held.push(Held { what, position: position? });
+    for standing in data.positions()? {
+        held.push(Held { what: standing.pair, position: standing.position? });
     }
     let report = repair::repair(data.disk.as_ref(), &data.wal, &held)?;
+    if arguments.json {
+        serde_json::to_writer(&mut *out, &report)?;
+        return Ok(writeln!(out)?);
+    }
     if report.is_nothing() {
         return Ok(writeln!(out, "nothing is damaged in {}", data.wal.display())?);
     }

@@ -32,6 +32,8 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use self::copies::{Copies, finish_what_was_cut_off};
 pub use self::schemas::WithoutSchema;
 use self::survey::{Survey, Surveyed};
@@ -47,7 +49,7 @@ pub const BROKEN_SUFFIX: &str = ".broken";
 pub(super) const REPAIRED_SUFFIX: &str = ".repaired";
 
 /// What a repair did.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct RepairReport {
     /// Damaged files, where they are now.
     pub set_aside: Vec<PathBuf>,
@@ -67,7 +69,7 @@ impl RepairReport {
 }
 
 /// A part of the log that can't be read any more.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Lost {
     /// The first address that is lost.
     pub from: Lsn,

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::log::batch::BATCH_ALIGN_BYTES;
 use crate::log::frame::FrameHeader;
 use crate::log::segment::SEGMENT_HEADER_BYTES;
@@ -14,7 +16,7 @@ use crate::stream::{SchemaVersion, StreamId};
 const VERSIONS_MAX: u32 = u32::MAX / 2;
 
 /// Committed requests under a version of a stream whose schema is lost.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct WithoutSchema {
     /// The stream's number.
     pub stream: StreamId,
