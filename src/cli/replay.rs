@@ -174,6 +174,14 @@ impl Prepared {
              what came before is not in the log any more or was not asked for",
             found.requests, found.events, found.behind
         )?;
+        if found.lost > 0 {
+            writeln!(
+                out,
+                "{stream}: {} requests are passed over: what their lines are was lost in a repair of \
+                 the log",
+                found.lost
+            )?;
+        }
         if !found.headless.is_empty() {
             writeln!(
                 out,
@@ -199,6 +207,7 @@ impl Prepared {
             "events": found.events,
             "behind_lsn": found.behind,
             "not_whole": found.headless.len(),
+            "lost": found.lost,
             "moved_to": moved_to,
         });
         Ok(writeln!(out, "{object}")?)
