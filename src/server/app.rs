@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::auth::Guard;
 use super::problem::Problem;
 use super::statistics::{self, Statistics};
@@ -36,6 +38,8 @@ pub struct App {
     /// Only this machine can reach it, and everybody on it may do everything.
     pub(super) is_private: bool,
     pub(super) started: Instant,
+    /// What `/openapi.json` tells those who may see all streams: made when it is first asked for.
+    pub(super) description: OnceLock<Bytes>,
     ready: OnceLock<Ready>,
     ending: AtomicBool,
 }
@@ -82,6 +86,7 @@ impl App {
             guard,
             cors: config.access.cors.clone(),
             started: Instant::now(),
+            description: OnceLock::new(),
             ready: OnceLock::new(),
             ending: AtomicBool::new(false),
         }
@@ -112,7 +117,7 @@ impl App {
 
     /// What a route needs that reads.
     pub(super) fn ready(&self) -> Result<&Ready, Problem> {
-        self.ready.get().ok_or_else(|| Problem::unavailable("windrow is still opening its log"))
+        self.ready.get().ok_or_else(still_opening)
     }
 
     /// What a route needs that writes.
@@ -124,13 +129,16 @@ impl App {
     }
 
     pub(super) fn stream(&self, name: &str) -> Result<&StreamConfig, Problem> {
-        self.streams.iter().find(|stream| stream.name == name).ok_or_else(|| no_stream(self, name))
+        self.streams
+            .iter()
+            .find(|stream| stream.name == name)
+            .ok_or_else(|| no_stream(&self.streams, name))
     }
 }
 
 impl Ready {
     pub(super) fn intake<'a>(&'a self, app: &App, name: &str) -> Result<&'a Arc<Intake>, Problem> {
-        self.intakes.get(name).ok_or_else(|| no_stream(app, name))
+        self.intakes.get(name).ok_or_else(|| no_stream(&app.streams, name))
     }
 
     /// The windows of a stream, which may not exist, or have none.
@@ -140,14 +148,23 @@ impl Ready {
         name: &str,
     ) -> Result<&'a Arc<Windows>, Problem> {
         let sinks = &app.stream(name)?.sinks;
-        self.windows.get(name).ok_or_else(|| {
-            let sinks = sinks.join(", ");
-            Problem::not_found(format!("the stream `{name}` has no windows: its sinks are {sinks}"))
-        })
+        self.windows.get(name).ok_or_else(|| no_windows(name, sinks))
     }
 }
 
-fn no_stream(app: &App, name: &str) -> Problem {
-    let names: Vec<_> = app.streams.iter().map(|stream| stream.name.as_str()).collect();
+/// A request comes while the log is being opened.
+pub(super) fn still_opening() -> Problem {
+    Problem::unavailable("windrow is still opening its log")
+}
+
+/// A stream of that name has no windows.
+pub(super) fn no_windows(name: &str, sinks: &[String]) -> Problem {
+    let sinks = sinks.join(", ");
+    Problem::not_found(format!("the stream `{name}` has no windows: its sinks are {sinks}"))
+}
+
+/// There is no stream of that name among `streams`.
+pub(super) fn no_stream(streams: &[StreamConfig], name: &str) -> Problem {
+    let names: Vec<_> = streams.iter().map(|stream| stream.name.as_str()).collect();
     Problem::not_found(format!("there is no stream `{name}`; there are {}", names.join(", ")))
 }

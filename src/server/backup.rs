@@ -15,13 +15,14 @@ use serde::Deserialize;
 
 use super::app::App;
 use super::problem::Problem;
+use super::usage;
 use crate::backup::BackupError;
 use crate::disk::CopyError;
 
 /// The longest body: a path.
 const BODY_BYTES_MAX: usize = 64 << 10;
 /// What the body is like.
-const LIKE: &str = r#"{"dir": "/backups/2026-07-01"}"#;
+pub(super) const LIKE: &str = r#"{"dir": "/backups/2026-07-01"}"#;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,15 +57,18 @@ pub(super) async fn make(
 async fn asked(request: Request) -> Result<Asked, Problem> {
     if !is_json(request.headers()) {
         // Which no page from elsewhere can send without having asked.
-        return Err(Problem::unsupported(format!(
-            "this route takes `Content-Type: application/json` and a body such as `{LIKE}`"
-        )));
+        return Err(not_json());
     }
     let body = to_bytes(request.into_body(), BODY_BYTES_MAX).await;
     let body = body.map_err(|error| Problem::query(format!("the body can't be read: {error}")))?;
-    serde_json::from_slice(&body).map_err(|error| {
-        Problem::query(format!("the body must be a JSON object such as `{LIKE}`: {error}"))
-    })
+    serde_json::from_slice(&body).map_err(|error| usage::unlike(LIKE, &error))
+}
+
+/// The body doesn't say that it is JSON.
+pub(super) fn not_json() -> Problem {
+    Problem::unsupported(format!(
+        "this route takes `Content-Type: application/json` and a body such as `{LIKE}`"
+    ))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -35,12 +35,7 @@ pub(super) async fn download(
     let ready = app.ready()?;
     let windows = ready.windows(&app, &stream)?;
     read_your_writes::wait_for(ready, Windows::NAME, &stream, at.position()).await?;
-    let missing = || {
-        let file: String = file.chars().take(NAME_BYTES_MAX).collect();
-        Problem::not_found(format!(
-            "there is no committed file `{file}` of `{stream}`; /v1/streams/{stream}/windows lists them"
-        ))
-    };
+    let missing = || no_file(&stream, &file);
     // A name that could lead elsewhere, or to the open window, is not that of a committed file.
     let inner = file.strip_prefix(&format!("{stream}-")).and_then(|rest| rest.strip_suffix(".csv"));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
@@ -64,6 +59,14 @@ pub(super) async fn download(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
     Ok(response)
+}
+
+/// The stream has no committed file of that name.
+pub(super) fn no_file(stream: &str, file: &str) -> Problem {
+    let file: String = file.chars().take(NAME_BYTES_MAX).collect();
+    Problem::not_found(format!(
+        "there is no committed file `{file}` of `{stream}`; /v1/streams/{stream}/windows lists them"
+    ))
 }
 
 /// A file as a body. Each piece is read on a blocking thread when the client wants it, so that a

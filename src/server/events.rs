@@ -16,7 +16,8 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 
 use self::ids::Ids;
-pub(super) use self::reading::{event, list};
+pub(super) use self::parameters::{LIMIT_DEFAULT, LIMIT_MAX, USER_ID_CHARS_MAX};
+pub(super) use self::reading::{event, list, no_event, no_id, no_table};
 use super::app::App;
 use super::idempotency;
 use super::ingest::Upload;
@@ -31,7 +32,7 @@ pub(super) const ONE_PATH: &str = "/events";
 /// Where a batch goes.
 pub(super) const BATCH_PATH: &str = "/events/batch";
 /// Events in one batch at most.
-const BATCH_EVENTS_MAX: u64 = 100;
+pub(super) const BATCH_EVENTS_MAX: u64 = 100;
 /// What a batch is.
 const BATCH: Form = Form::Member { name: "events", items_max: BATCH_EVENTS_MAX };
 

@@ -41,15 +41,17 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<Bytes>, Problem> {
     };
     match text.filter(is_key) {
         Some(text) => Ok(Some(text.into())),
-        None => Err(Problem::header(
-            "Idempotency-Key",
-            format!(
-                "`Idempotency-Key` must be 1 to {} printable ASCII characters, as they are or as a \
-                 string in quotes",
-                Key::BYTES_MAX
-            ),
-        )),
+        None => Err(no_key()),
     }
+}
+
+/// What the header holds isn't a key.
+pub(super) fn no_key() -> Problem {
+    let detail = format!(
+        "`Idempotency-Key` must be 1 to {} printable ASCII characters, as they are or as a string in quotes",
+        Key::BYTES_MAX
+    );
+    Problem::header("Idempotency-Key", detail)
 }
 
 /// What a string of RFC 8941 stands for, without its parameters. `None` if it isn't one.

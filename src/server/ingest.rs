@@ -367,8 +367,8 @@ fn unread(mut response: Response) -> Response {
 }
 
 /// An answer of success, in JSON.
-pub(super) fn json(text: String) -> Response {
-    let mut response = Response::new(Body::from(text));
+pub(super) fn json(text: impl Into<Body>) -> Response {
+    let mut response = Response::new(text.into());
     let media = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, media);
     response

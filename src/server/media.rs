@@ -66,16 +66,20 @@ pub(super) fn of_events(headers: &HeaderMap, stream: &str) -> Result<(Format, En
     let format = match headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
         None => Format::Json,
         Some(value) => {
-            format(value).filter(|format| is_taken(*format, stream)).ok_or_else(|| {
-                Problem::unsupported(format!(
-                    "the stream `{stream}` takes `{}`, in UTF-8, not `{}`",
-                    formats(stream).join("`, `"),
-                    shown(value)
-                ))
-            })?
+            let format = format(value).filter(|format| is_taken(*format, stream));
+            format.ok_or_else(|| not_taken(stream, value))?
         }
     };
     Ok((format, encoding(headers)?))
+}
+
+/// The stream takes no bodies of that `Content-Type`.
+pub(super) fn not_taken(stream: &str, value: &[u8]) -> Problem {
+    Problem::unsupported(format!(
+        "the stream `{stream}` takes `{}`, in UTF-8, not `{}`",
+        formats(stream).join("`, `"),
+        shown(value)
+    ))
 }
 
 /// CloudEvents are for the stream that has the columns that they become.
@@ -109,12 +113,17 @@ fn with_parameter(format: Format, parameter: &[u8]) -> Option<Format> {
 /// How the body is compressed, if it says that it is JSON, or nothing. `stream` is where NDJSON goes.
 pub(super) fn json(headers: &HeaderMap, stream: &str) -> Result<Encoding, Problem> {
     if let Some(other) = other_than(headers, is_json) {
-        return Err(Problem::unsupported(format!(
-            "this route takes one JSON document in UTF-8, `Content-Type: application/json`, not \
-             `{other}`; newline-delimited JSON goes to `/v1/streams/{stream}`"
-        )));
+        return Err(not_json(&other, stream));
     }
     encoding(headers)
+}
+
+/// The route takes one JSON document, and no bodies of the `Content-Type` `other`.
+pub(super) fn not_json(other: &str, stream: &str) -> Problem {
+    Problem::unsupported(format!(
+        "this route takes one JSON document in UTF-8, `Content-Type: application/json`, not \
+         `{other}`; newline-delimited JSON goes to `/v1/streams/{stream}`"
+    ))
 }
 
 /// What the body says it is, if that isn't `wanted`, or in another character set than UTF-8.
@@ -136,11 +145,16 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
     let Some(value) = encodings.next() else { return Ok(Encoding::Identity) };
     match Encoding::from_header(value.as_bytes()) {
         Some(encoding) if encodings.next().is_none() => Ok(encoding),
-        _ => Err(Problem::unsupported(format!(
-            "a body may be compressed with one of gzip and zstd, not `{}`",
-            shown(value.as_bytes())
-        ))),
+        _ => Err(not_compressed_so(value.as_bytes())),
     }
+}
+
+/// No body is taken with that `Content-Encoding`.
+pub(super) fn not_compressed_so(value: &[u8]) -> Problem {
+    Problem::unsupported(format!(
+        "a body may be compressed with one of gzip and zstd, not `{}`",
+        shown(value)
+    ))
 }
 
 /// JSON by name or by structured syntax suffix (RFC 6839), or what curl says by default.

@@ -39,6 +39,7 @@ mod listener;
 mod media;
 mod noted;
 mod observe;
+mod openapi;
 mod page;
 mod parameters;
 mod prefer;

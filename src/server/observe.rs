@@ -40,10 +40,7 @@ pub(super) async fn metrics(
         None => accepts_json(&headers),
         Some("json") => true,
         Some("text" | "prometheus") => false,
-        Some(other) => {
-            let detail = format!("`format` must be `json` or `text`, not `{other}`");
-            return Err(Problem::parameter("format", detail));
-        }
+        Some(other) => return Err(no_format(other)),
     };
     if let Ok(ready) = app.ready() {
         // Not for long: what isn't counted by then is missing, and the next answer has it.
@@ -62,6 +59,11 @@ pub(super) async fn metrics(
         .text_of(|stream| access.is_to(stream))
         .map_err(|error| Problem::internal(error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
+}
+
+/// There are no metrics in that format.
+pub(super) fn no_format(other: &str) -> Problem {
+    Problem::parameter("format", format!("`format` must be `json` or `text`, not `{other}`"))
 }
 
 /// JSON is asked for by name: Prometheus and browsers take anything, and mean the text.

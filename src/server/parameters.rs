@@ -5,7 +5,7 @@ use http::request::Parts;
 
 use super::extract::InQuery;
 use super::problem::Problem;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, TimestampError};
 
 /// Characters of a parameter's name that an error repeats.
 const SHOWN_CHARS_MAX: usize = 100;
@@ -20,9 +20,7 @@ impl Parameters {
         for (at, (name, _)) in self.0.iter().enumerate() {
             let shown: String = name.chars().take(SHOWN_CHARS_MAX).collect();
             if !known.contains(&name.as_str()) {
-                let known = known.join("`, `");
-                let detail = format!("there is no parameter `{shown}`; there are `{known}`");
-                return Err(Problem::parameter(&shown, detail));
+                return Err(unknown(&shown, known));
             }
             if self.0[..at].iter().any(|(other, _)| other == name) {
                 return Err(Problem::parameter(name, format!("`{name}` is there twice")));
@@ -44,11 +42,7 @@ impl Parameters {
     /// A point in time.
     pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
         let time = self.get(name).map(Timestamp::parse_query).transpose();
-        time.map_err(|error| {
-            let detail =
-                format!("`{name}` must be a timestamp such as 2024-07-01T02:03:04Z: {error}");
-            Problem::parameter(name, detail)
-        })
+        time.map_err(|error| no_time(name, &error))
     }
 
     /// The interval between two parameters, `from` and `to`; what is left out is open.
@@ -59,10 +53,7 @@ impl Parameters {
     ) -> Result<(Option<Timestamp>, Option<Timestamp>), Problem> {
         let interval = (self.time(from)?, self.time(to)?);
         match interval {
-            (Some(begin), Some(end)) if end < begin => Err(Problem::parameter(
-                to,
-                format!("`{to}` must not be before `{from}`: {end} is before {begin}"),
-            )),
+            (Some(begin), Some(end)) if end < begin => Err(backwards(from, begin, to, end)),
             _ => Ok(interval),
         }
     }
@@ -72,12 +63,38 @@ impl Parameters {
         match self.get("limit").map(str::parse::<usize>) {
             None => Ok(default),
             Some(Ok(limit)) if (1..=max).contains(&limit) => Ok(limit),
-            Some(_) => {
-                let detail = format!("`limit` must be a number from 1 to {max}");
-                Err(Problem::parameter("limit", detail))
-            }
+            Some(_) => Err(no_limit(max)),
         }
     }
+}
+
+/// A route doesn't take the parameter; which ones it takes.
+pub(super) fn unknown(shown: &str, known: &[&str]) -> Problem {
+    let known = known.join("`, `");
+    let detail = format!("there is no parameter `{shown}`; there are `{known}`");
+    Problem::parameter(shown, detail)
+}
+
+/// The text isn't a point in time.
+pub(super) fn no_time(name: &str, error: &TimestampError) -> Problem {
+    let detail = format!("`{name}` must be a timestamp such as 2024-07-01T02:03:04Z: {error}");
+    Problem::parameter(name, detail)
+}
+
+/// The interval ends before it begins.
+pub(super) fn backwards(from: &str, begin: Timestamp, to: &str, end: Timestamp) -> Problem {
+    let detail = format!("`{to}` must not be before `{from}`: {end} is before {begin}");
+    Problem::parameter(to, detail)
+}
+
+/// An answer can't hold so many things.
+pub(super) fn no_limit(max: usize) -> Problem {
+    Problem::parameter("limit", format!("`limit` must be a number from 1 to {max}"))
+}
+
+/// No page begins there.
+pub(super) fn no_cursor() -> Problem {
+    Problem::parameter("cursor", "`cursor` must be what an earlier answer had as `next`")
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {

@@ -12,7 +12,7 @@ use crate::sinks::keys::Unclaimed;
 use crate::stream::{LineError, cloud_events};
 
 /// What a problem document is sent as.
-const MEDIA: &str = "application/problem+json";
+pub(super) const MEDIA: &str = "application/problem+json";
 /// When to come back where it may well be over in a moment.
 const RETRY_SOON_SECONDS: u32 = 1;
 /// When to come back where something must catch up or be freed first.
@@ -376,8 +376,13 @@ impl From<AppendError> for Problem {
 }
 
 impl Problem {
+    /// When to come back, if that is told.
+    pub(super) fn retry_after_seconds(&self) -> Option<u32> {
+        self.retry_after_seconds
+    }
+
     /// The document.
-    fn json(&self) -> Vec<u8> {
+    pub(super) fn json(&self) -> Vec<u8> {
         let (line, index) = match self.place {
             None => (None, None),
             Some(Place::Line(line)) => (Some(line), None),

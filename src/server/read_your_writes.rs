@@ -18,28 +18,38 @@ pub(super) async fn wait_for(
     position: Option<&str>,
 ) -> Result<(), Problem> {
     let Some(position) = position else { return Ok(()) };
-    let lsn: Lsn = position.parse().map_err(|_| {
-        Problem::parameter(
-            "position",
-            "`position` must be what an ingest request was answered with, such as `4096`",
-        )
-    })?;
+    let lsn: Lsn = position.parse().map_err(|_| no_position())?;
     let end = ready.log.durable_end();
     if lsn > end {
-        return Err(Problem::parameter(
-            "position",
-            format!(
-                "`position` {lsn} is behind the end of this log, {end}: it is from another one"
-            ),
-        ));
+        return Err(of_another_log(lsn, end));
     }
     let Some(pair) = ready.sinks.pair(sink, stream) else { return Ok(()) };
     if pair.wait_for(lsn, WAIT_MAX).await {
         return Ok(());
     }
-    Err(Problem::unavailable(format!(
-        "the sink `{sink}` of `{stream}` has applied everything up to {}, not yet up to {lsn}; \
-         `/health` says whether something keeps it",
-        pair.applied()
-    )))
+    Err(not_there_yet(sink, stream, pair.applied(), lsn))
+}
+
+/// The text isn't a position.
+pub(super) fn no_position() -> Problem {
+    Problem::parameter(
+        "position",
+        "`position` must be what an ingest request was answered with, such as `4096`",
+    )
+}
+
+/// The log ends before the position.
+pub(super) fn of_another_log(position: Lsn, end: Lsn) -> Problem {
+    let detail = format!(
+        "`position` {position} is behind the end of this log, {end}: it is from another one"
+    );
+    Problem::parameter("position", detail)
+}
+
+/// The sink takes longer than a request waits.
+pub(super) fn not_there_yet(sink: &str, stream: &str, applied: Lsn, position: Lsn) -> Problem {
+    Problem::unavailable(format!(
+        "the sink `{sink}` of `{stream}` has applied everything up to {applied}, not yet up to \
+         {position}; `/health` says whether something keeps it"
+    ))
 }

@@ -3,6 +3,7 @@
 //! A route can't be registered without saying what it needs of a token ([`Routes::at`]); without one only
 //! health is told, and where no tokens are configured nobody is asked for any.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,12 +17,29 @@ use super::app::App;
 use super::auth::{self, Access, Guard, Need, Scope};
 use super::extract::InPath;
 use super::problem::Problem;
-use super::{backup, cors, csv_file, events, health, ingest, observe, page, streams, usage};
+use super::{
+    backup, cors, csv_file, events, health, ingest, observe, openapi, page, streams, usage,
+};
 use crate::config::Origins;
 use crate::sinks::usage::STREAM as USAGE;
 
 /// All routes.
 pub(super) fn router(app: &Arc<App>) -> Router {
+    let all = routes(app).into_router().with_state(app.clone());
+    match &app.cors {
+        Origins::None => all,
+        // Outermost, so that errors can be read, too, and a preflight needs no token.
+        origins => all.layer(from_fn_with_state(Arc::new(origins.clone()), cors::allow)),
+    }
+}
+
+/// The paths that are registered, variable parts in braces.
+#[cfg(test)]
+pub(super) fn paths(app: &Arc<App>) -> BTreeSet<String> {
+    routes(app).paths
+}
+
+fn routes(app: &Arc<App>) -> Routes {
     let ingest = |stream: &str| Need::stream(Scope::Ingest, stream);
     let read = |stream: &str| Need::stream(Scope::Read, stream);
     let [ingest_named, read_named, admin_named] =
@@ -46,7 +64,8 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .at("/v1/events/search", read(USAGE), post(usage::search))
         .at("/v1/backup", Need::all_streams(Scope::Admin), post(backup::make))
         .at("/metrics", read_any.clone(), get(observe::metrics))
-        .at(page::PATH, read_any, get(page::page))
+        .at(page::PATH, read_any.clone(), get(page::page))
+        .at(openapi::PATH, read_any, get(openapi::describe))
         .open("/health", get(health::overall))
         .open("/health/live", get(health::live))
         .open("/health/ready", get(health::ready));
@@ -55,12 +74,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
             routes = routes.at(path, ingest(&stream.name), own_path(&stream.name));
         }
     }
-    let all = routes.into_router().with_state(app.clone());
-    match &app.cors {
-        Origins::None => all,
-        // Outermost, so that errors can be read, too, and a preflight needs no token.
-        origins => all.layer(from_fn_with_state(Arc::new(origins.clone()), cors::allow)),
-    }
+    routes
 }
 
 /// Routes as they are registered.
@@ -68,15 +82,18 @@ struct Routes {
     guard: Option<Arc<Guard>>,
     guarded: Router<Arc<App>>,
     open: Router<Arc<App>>,
+    /// What the description must have (`openapi`), and nothing else.
+    paths: BTreeSet<String>,
 }
 
 impl Routes {
     fn new(guard: Option<Arc<Guard>>) -> Self {
-        Self { guard, guarded: Router::new(), open: Router::new() }
+        Self { guard, guarded: Router::new(), open: Router::new(), paths: BTreeSet::new() }
     }
 
     /// Methods of a path, for whoever has what they need.
-    fn at(self, path: &str, need: Need, methods: MethodRouter<Arc<App>>) -> Self {
+    fn at(mut self, path: &str, need: Need, methods: MethodRouter<Arc<App>>) -> Self {
+        self.paths.insert(path.to_owned());
         let methods = match &self.guard {
             Some(guard) => auth::authorised(methods, guard, need),
             None => methods,
@@ -85,7 +102,8 @@ impl Routes {
     }
 
     /// Methods of a path, for everybody.
-    fn open(self, path: &str, methods: MethodRouter<Arc<App>>) -> Self {
+    fn open(mut self, path: &str, methods: MethodRouter<Arc<App>>) -> Self {
+        self.paths.insert(path.to_owned());
         Self { open: self.open.route(path, methods), ..self }
     }
 

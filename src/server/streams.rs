@@ -14,6 +14,7 @@ use super::events;
 use super::extract::{InPath, InQuery};
 use super::ingest;
 use super::media;
+use super::parameters::{no_cursor, no_limit};
 use super::problem::Problem;
 use super::read_your_writes;
 use crate::config::StreamConfig;
@@ -22,9 +23,9 @@ use crate::sinks::windows::{Page, Windows};
 use crate::stream::Column;
 
 /// Committed windows in one answer, unless `limit` says otherwise.
-const LIMIT_DEFAULT: usize = 1000;
+pub(super) const LIMIT_DEFAULT: usize = 1000;
 /// Committed windows in one answer at most.
-const LIMIT_MAX: usize = 10_000;
+pub(super) const LIMIT_MAX: usize = 10_000;
 
 /// `?position=…`.
 #[derive(Debug, Default, Deserialize)]
@@ -80,17 +81,11 @@ impl Part {
         let limit = match self.limit.as_deref().map(str::parse::<usize>) {
             None => LIMIT_DEFAULT,
             Some(Ok(limit @ 1..=LIMIT_MAX)) => limit,
-            Some(_) => {
-                let detail = format!("`limit` must be a number from 1 to {LIMIT_MAX}");
-                return Err(Problem::parameter("limit", detail));
-            }
+            Some(_) => return Err(no_limit(LIMIT_MAX)),
         };
         match &self.cursor {
             None => Ok(Page::newest(limit)),
-            Some(cursor) => Page::at(cursor, limit).ok_or_else(|| {
-                let detail = "`cursor` must be what an earlier answer had as `next`";
-                Problem::parameter("cursor", detail)
-            }),
+            Some(cursor) => Page::at(cursor, limit).ok_or_else(no_cursor),
         }
     }
 }

@@ -12,23 +12,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::Daemon;
+use harness::{Daemon, python};
 
 /// Where this test's files are.
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/metronome_sdks");
 
 #[test]
 fn the_python_sdk_works_as_it_is() {
-    let directory = installed("python", "requirements.txt", |directory| {
-        run(
-            Command::new("python3").args(["-m", "venv"]).arg(directory),
-            "python3 and python3-venv",
-        );
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-        let python = directory.join("bin/python");
-        run(Command::new(python).args(pip).arg(here("requirements.txt")), "a package index");
-    });
-    let python = directory.join("bin/python");
+    let python = python::environment("metronome-python", &here("requirements.txt"));
     against_windrow(Command::new(python).arg(here("sdk.py")));
 }
 

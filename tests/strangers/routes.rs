@@ -20,7 +20,7 @@ use Of::{All, Nobody, Stream};
 const WINDOWS: &str = "/v1/streams/user-events/windows";
 
 /// Every route but health: method, path, scope, and whose data it is about.
-const ROUTES: [(&str, &str, &str, Of); 25] = [
+const ROUTES: [(&str, &str, &str, Of); 26] = [
     ("POST", "/user/event", "ingest", Stream("user-events")),
     ("POST", "/orders", "ingest", Stream("orders")),
     ("POST", "/events", "ingest", Stream("events")),
@@ -43,6 +43,7 @@ const ROUTES: [(&str, &str, &str, Of); 25] = [
     ("GET", "/v1/streams/user-events/rejected", "read", Stream("user-events")),
     ("POST", "/v1/backup", "admin", All),
     ("GET", "/", "read", Nobody),
+    ("GET", "/openapi.json", "read", Nobody),
     ("GET", "/v1/streams", "read", Nobody),
     ("GET", "/metrics", "read", Nobody),
     ("GET", "/metrics?format=json", "read", Nobody),

@@ -73,7 +73,7 @@ impl Denial {
     }
 
     /// What `WWW-Authenticate` says (RFC 6750, section 3), where a token could help.
-    fn challenge(&self) -> Option<HeaderValue> {
+    pub(in crate::server) fn challenge(&self) -> Option<HeaderValue> {
         let challenge = match self {
             Self::Missing => r#"Bearer realm="windrow""#.to_owned(),
             Self::Malformed(_) | Self::Unknown => {
@@ -89,7 +89,8 @@ impl Denial {
         HeaderValue::try_from(challenge).ok()
     }
 
-    fn problem(self) -> Problem {
+    /// What its sender is told.
+    pub(in crate::server) fn problem(self) -> Problem {
         match self {
             Self::Missing => Problem::unauthorized(
                 "this needs a token: `Authorization: Bearer …`; `windrow token new` makes one",

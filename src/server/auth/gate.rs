@@ -97,6 +97,11 @@ struct Granted(Arc<Grant>);
 pub(in crate::server) struct Access(Option<Arc<Grant>>);
 
 impl Access {
+    /// Whether that is everything.
+    pub(in crate::server) fn is_to_all(&self) -> bool {
+        self.0.as_ref().is_none_or(|grant| grant.streams.are_all())
+    }
+
     /// Whether the stream is among it.
     pub(in crate::server) fn is_to(&self, stream: &str) -> bool {
         self.0.as_ref().is_none_or(|grant| grant.streams.contain(stream))

@@ -32,6 +32,7 @@ mod scope;
 mod streams;
 mod token;
 
+pub(super) use self::denial::Denial;
 pub(super) use self::gate::{Access, Peer, authenticate, authorised};
 pub(super) use self::grant::Need;
 

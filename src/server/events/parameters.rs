@@ -7,15 +7,15 @@ use crate::sinks::table::sql;
 use crate::stream::ColumnType;
 
 /// Events in one answer, unless `limit` says otherwise.
-const LIMIT_DEFAULT: usize = 100;
+pub(in crate::server) const LIMIT_DEFAULT: usize = 100;
 /// Events in one answer at most.
-const LIMIT_MAX: usize = 1000;
+pub(in crate::server) const LIMIT_MAX: usize = 1000;
 /// Longest `user_id`, in characters: the column's width.
-const USER_ID_CHARS_MAX: usize = 50;
+pub(in crate::server) const USER_ID_CHARS_MAX: usize = 50;
 
 impl Parameters {
     /// What `GET /events` takes.
-    pub(super) const OF_LIST: &'static [&'static str] =
+    pub(in crate::server) const OF_LIST: &'static [&'static str] =
         &["type", "source", "user_id", "from", "to", "limit", "cursor", "order", "position"];
     /// What `GET /events/{id}` takes.
     pub(super) const OF_ONE: &'static [&'static str] = &["position"];

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::STREAM;
 use crate::server::app::{App, Ready};
 use crate::server::extract::InPath;
-use crate::server::parameters::Parameters;
+use crate::server::parameters::{Parameters, no_cursor};
 use crate::server::problem::Problem;
 use crate::server::read_your_writes;
 use crate::sinks::table::sql::TableReader;
@@ -27,10 +27,7 @@ pub(in crate::server) async fn event(
     let table = table_at(&app, app.ready()?, &parameters).await?;
     match table.event(id).await? {
         Some(event) => Ok(Json(event).into_response()),
-        None => Err(Problem::not_found(format!(
-            "the table has no event `{id}`: there is none, or it hasn't been processed yet \
-             (`?position=` waits for that), or it failed"
-        ))),
+        None => Err(no_event(id)),
     }
 }
 
@@ -44,10 +41,7 @@ pub(in crate::server) async fn list(
     let table = table_at(&app, app.ready()?, &parameters).await?;
     match table.list(&query).await? {
         Some(listing) => Ok(Json(listing).into_response()),
-        None => Err(Problem::parameter(
-            "cursor",
-            "`cursor` must be what an earlier answer had as `next`",
-        )),
+        None => Err(no_cursor()),
     }
 }
 
@@ -56,11 +50,22 @@ fn parsed(text: &str) -> Result<Uuid, Problem> {
     const CHARS: usize = uuid::fmt::Hyphenated::LENGTH;
     match Uuid::try_parse(text) {
         Ok(id) if text.len() == CHARS => Ok(id),
-        _ => Err(Problem::parameter(
-            "id",
-            "an event's id is a UUID such as `01906c08-07f7-79fc-9eac-94b3b37eb2d4`",
-        )),
+        _ => Err(no_id()),
     }
+}
+
+/// The text isn't an id.
+pub(in crate::server) fn no_id() -> Problem {
+    let detail = "an event's id is a UUID such as `01906c08-07f7-79fc-9eac-94b3b37eb2d4`";
+    Problem::parameter("id", detail)
+}
+
+/// The table has no event of that id.
+pub(in crate::server) fn no_event(id: Uuid) -> Problem {
+    Problem::not_found(format!(
+        "the table has no event `{id}`: there is none, or it hasn't been processed yet \
+         (`?position=` waits for that), or it failed"
+    ))
 }
 
 /// The table once it holds what the client wants to have seen.
@@ -70,12 +75,16 @@ async fn table_at<'a>(
     parameters: &Parameters,
 ) -> Result<&'a TableReader, Problem> {
     let Some(table) = &ready.table else {
-        let sinks = app.stream(STREAM)?.sinks.join(", ");
-        let detail = format!("the stream `{STREAM}` has no table: its sinks are {sinks}");
-        return Err(Problem::not_found(detail));
+        return Err(no_table(&app.stream(STREAM)?.sinks));
     };
     read_your_writes::wait_for(ready, table::NAME, STREAM, parameters.position()).await?;
     Ok(table)
+}
+
+/// The stream's events go elsewhere.
+pub(in crate::server) fn no_table(sinks: &[String]) -> Problem {
+    let sinks = sinks.join(", ");
+    Problem::not_found(format!("the stream `{STREAM}` has no table: its sinks are {sinks}"))
 }
 
 impl From<StorageError> for Problem {

@@ -14,14 +14,14 @@ use super::pieces::{self, PIECE_BYTES, Pieces};
 use super::question::{self, question};
 use super::{look, reader_at};
 use crate::server::app::App;
-use crate::server::parameters::Parameters;
+use crate::server::parameters::{Parameters, no_cursor};
 use crate::server::problem::Problem;
 use crate::sinks::usage::{CustomerNumber, Question, UsageError, UsageReader};
 
 /// Customers in one answer, unless `limit` says otherwise.
-const LIMIT_DEFAULT: usize = 100;
+pub(in crate::server) const LIMIT_DEFAULT: usize = 100;
 /// Customers in one answer at most.
-const LIMIT_MAX: usize = 1000;
+pub(in crate::server) const LIMIT_MAX: usize = 1000;
 
 /// How many events each customer has sent. The next page is told in JSON by `next`, and in both forms by
 /// a `Link` (RFC 8288).
@@ -55,9 +55,7 @@ pub(in crate::server) async fn all(
 
 /// A cursor is the number of the last customer that was told.
 fn customer_behind(cursor: &str) -> Result<CustomerNumber, Problem> {
-    cursor.parse().map(CustomerNumber).map_err(|_| {
-        Problem::parameter("cursor", "`cursor` must be what an earlier answer had as `next`")
-    })
+    cursor.parse().map(CustomerNumber).map_err(|_| no_cursor())
 }
 
 /// The same query with another cursor.

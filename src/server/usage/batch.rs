@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::cursor::Cursor;
 use super::page::{self, Asked};
@@ -21,14 +22,16 @@ use crate::server::problem::Problem;
 use crate::time::Timestamp;
 
 /// What the body is like.
-const LIKE: &str =
+pub(in crate::server) const LIKE: &str =
     r#"{"starting_on": "2024-07-01", "ending_before": "2024-08-01", "window_size": "DAY"}"#;
 /// Metrics that are looked at without being named.
 const METRICS_MAX: usize = 1000;
 
 #[derive(Deserialize)]
 struct Document {
+    #[serde(deserialize_with = "time")]
     starting_on: Timestamp,
+    #[serde(deserialize_with = "time")]
     ending_before: Timestamp,
     window_size: String,
     customer_ids: Option<Vec<String>>,
@@ -39,6 +42,16 @@ struct Document {
 struct Metric {
     id: String,
     group_by: Option<IgnoredAny>,
+}
+
+/// A point in time, in any form that an event's may have: a string, or a number to its last digit.
+fn time<'de, D: Deserializer<'de>>(value: D) -> Result<Timestamp, D::Error> {
+    let text = <&RawValue>::deserialize(value)?.get();
+    let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    if !is_number {
+        return serde_json::from_str(text).map_err(D::Error::custom);
+    }
+    Timestamp::from_json_number(text).map_err(|error| D::Error::custom(format!("{text}: {error}")))
 }
 
 /// Answers with a page, and where the next one begins.
@@ -117,6 +130,19 @@ mod tests {
     fn detail(body: &str) -> String {
         let document = serde_json::from_str(body).unwrap();
         asked(document).map(|_| ()).unwrap_err().detail().to_owned()
+    }
+
+    #[test]
+    fn a_time_may_be_a_number() {
+        let document: Document = serde_json::from_str(
+            r#"{"starting_on":1719799384.000000001,"ending_before":1719799385000,"window_size":"DAY"}"#,
+        )
+        .unwrap();
+        assert_eq!(Timestamp::parse("2024-07-01T02:03:04.000000001Z"), Ok(document.starting_on));
+        assert_eq!(Timestamp::parse("2024-07-01T02:03:05Z"), Ok(document.ending_before));
+        let nowhere = r#"{"starting_on":1e99,"ending_before":0,"window_size":"DAY"}"#;
+        let error = serde_json::from_str::<Document>(nowhere).err().unwrap().to_string();
+        assert!(error.starts_with("1e99: "), "{error}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The JSON document that a question is asked with, where a query has no room for it.
 
+use std::fmt::Display;
+
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
@@ -20,10 +22,19 @@ where
     T: DeserializeOwned,
 {
     let bytes = bytes(app, request).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Problem::query(format!("the body must be a JSON object such as `{like}`: {error}"))
-            .into_response()
-    })
+    serde_json::from_slice(&bytes).map_err(|error| unlike(like, &error).into_response())
+}
+
+/// The body isn't `like` what it should be.
+pub(in crate::server) fn unlike(like: &str, error: &impl Display) -> Problem {
+    Problem::query(format!("the body must be a JSON object such as `{like}`: {error}"))
+}
+
+/// The body is longer than a question may be.
+pub(in crate::server) fn too_long() -> Problem {
+    Problem::too_large(format!(
+        "the body is longer than {DOCUMENT_BYTES_MAX} bytes: ask in several requests"
+    ))
 }
 
 async fn bytes(app: &App, request: Request) -> Result<Vec<u8>, Response> {
@@ -37,9 +48,7 @@ async fn bytes(app: &App, request: Request) -> Result<Vec<u8>, Response> {
             return Ok(bytes);
         }
         if bytes.len() + piece.len() > DOCUMENT_BYTES_MAX {
-            return Err(unread(Problem::too_large(format!(
-                "the body is longer than {DOCUMENT_BYTES_MAX} bytes: ask in several requests"
-            ))));
+            return Err(unread(too_long()));
         }
         bytes.extend_from_slice(piece);
         let read = piece.len();

@@ -25,10 +25,11 @@ mod search;
 
 use std::sync::Arc;
 
-pub(super) use self::all::all;
-pub(super) use self::batch::batch;
+pub(super) use self::all::{LIMIT_DEFAULT, LIMIT_MAX, all};
+pub(super) use self::batch::{LIKE as BATCH_LIKE, batch};
+pub(super) use self::document::{too_long, unlike};
 pub(super) use self::one::{of_empty_id, one};
-pub(super) use self::search::search;
+pub(super) use self::search::{LIKE as SEARCH_LIKE, search};
 use super::app::{App, Ready};
 use super::problem::Problem;
 use super::read_your_writes;
@@ -41,12 +42,16 @@ async fn reader_at(
     position: Option<&str>,
 ) -> Result<Arc<UsageReader>, Problem> {
     let Some(reader) = &ready.usage else {
-        let sinks = app.stream(STREAM)?.sinks.join(", ");
-        let detail = format!("the usage of `{STREAM}` isn't counted: its sinks are {sinks}");
-        return Err(Problem::not_found(detail));
+        return Err(not_counted(&app.stream(STREAM)?.sinks));
     };
     read_your_writes::wait_for(ready, usage::NAME, STREAM, position).await?;
     Ok(Arc::clone(reader))
+}
+
+/// The stream's events go elsewhere.
+pub(super) fn not_counted(sinks: &[String]) -> Problem {
+    let sinks = sinks.join(", ");
+    Problem::not_found(format!("the usage of `{STREAM}` isn't counted: its sinks are {sinks}"))
 }
 
 /// The store on a thread that may block.

@@ -22,7 +22,7 @@ use crate::sinks::usage::{Transaction, UsageError, UsageReader};
 use crate::time::Timestamp;
 
 /// What the body is like.
-const LIKE: &str = r#"{"transactionIds": ["…"]}"#;
+pub(in crate::server) const LIKE: &str = r#"{"transactionIds": ["…"]}"#;
 
 #[derive(Deserialize)]
 struct Search {
