@@ -18,6 +18,8 @@ pub(super) struct Activity {
     unread: AtomicBool,
     /// Something has come since the last request, which isn't a whole one yet.
     in_head: AtomicBool,
+    /// Something was read, and more wasn't asked for since: whoever reads may not have looked at it.
+    unseen: AtomicBool,
 }
 
 impl Activity {
@@ -35,9 +37,11 @@ impl Activity {
         Unfinished(self.clone())
     }
 
-    /// Whether there is no request, and everything is written of those before.
+    /// Whether there is no request, also not in what was read, and everything is written of those before.
     pub(super) fn is_between_requests(&self) -> bool {
-        self.unfinished.load(Ordering::Relaxed) == 0 && !self.held_back.load(Ordering::Relaxed)
+        self.unfinished.load(Ordering::Relaxed) == 0
+            && !self.held_back.load(Ordering::Relaxed)
+            && !self.unseen.load(Ordering::Relaxed)
     }
 
     /// Whether something is held back that was to be written, or the end is under way.
@@ -66,8 +70,14 @@ impl Activity {
         self.unread.store(unread, Ordering::Relaxed);
     }
 
+    /// Nothing more can be read for now: whoever reads has made of it what can be made.
+    pub(super) fn has_read_all(&self) {
+        self.unseen.store(false, Ordering::Relaxed);
+    }
+
     /// Something has been read: between requests, it is of a head.
     pub(super) fn has_read(&self) {
+        self.unseen.store(true, Ordering::Relaxed);
         if self.is_idle() {
             self.in_head.store(true, Ordering::Relaxed);
         }
@@ -145,5 +155,15 @@ mod tests {
         assert!(!activity.is_between_requests(), "the socket doesn't take it");
         activity.set_held_back(false);
         assert!(activity.is_between_requests());
+    }
+
+    /// hyper reads on behind an answer, and may look at what came only when it is asked again.
+    #[test]
+    fn what_was_read_may_be_a_request_until_more_is_asked_for() {
+        let activity = Activity::default();
+        activity.has_read();
+        assert!(!activity.is_between_requests());
+        activity.has_read_all();
+        assert!(activity.is_between_requests() && activity.is_in_head());
     }
 }

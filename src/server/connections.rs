@@ -153,3 +153,91 @@ impl Drop for Open {
         self.0.open.dec();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+    use tokio::time::timeout;
+
+    use super::super::socket::{Beginning, Socket};
+    use super::*;
+    use crate::config::{Config, Sources};
+    use crate::metrics::Metrics;
+
+    const REQUEST: &[u8] = b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n";
+    /// More than hyper answers at a time before others have their turn.
+    const REQUESTS: usize = 100;
+
+    /// A client that has sent its next request before the daemon has done anything else than answer.
+    struct Prompt {
+        sent: usize,
+        unread: &'static [u8],
+        answers: Arc<std::sync::Mutex<usize>>,
+    }
+
+    impl Socket for Prompt {
+        async fn beginning(&self) -> io::Result<Beginning> {
+            Ok(Beginning::Http1)
+        }
+    }
+
+    impl AsyncRead for Prompt {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if self.unread.is_empty() && self.sent < REQUESTS {
+                return Poll::Pending;
+            }
+            buffer.put_slice(self.unread);
+            self.unread = &[];
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Prompt {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if bytes.starts_with(b"HTTP/1.1 200 ") {
+                *self.answers.lock().unwrap() += 1;
+                if self.sent < REQUESTS {
+                    (self.unread, self.sent) = (REQUEST, self.sent + 1);
+                }
+            }
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// H3: what is taken back of a connection isn't a whole head.
+    #[tokio::test]
+    async fn a_client_however_prompt_is_answered_at_once() {
+        let config = Config::from_settings(&Sources::default().read().unwrap()).unwrap();
+        for kept_max in [KEPT_MAX, 0] {
+            let app = Arc::new(App::new(&config, Arc::new(Metrics::new().unwrap()), None));
+            let server = Server::new(app, &config.limits, None);
+            let terms = Arc::clone(&server.terms);
+            terms.kept.forget_permits(KEPT_MAX - kept_max);
+            let answers = Arc::default();
+            let prompt = Prompt { sent: 1, unread: REQUEST, answers: Arc::clone(&answers) };
+            let served = connection::drive(prompt, None, terms, server.ending.subscribe());
+            // A head that never ends has 30 seconds.
+            timeout(Duration::from_secs(10), served).await.expect("it waits for a head it has");
+            assert_eq!(*answers.lock().unwrap(), REQUESTS);
+        }
+    }
+}

@@ -103,7 +103,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
             self.take_ahead(buffer);
             Poll::Ready(Ok(()))
         };
-        if buffer.filled().len() > before {
+        if read.is_pending() {
+            self.activity.has_read_all();
+        } else if buffer.filled().len() > before {
             self.activity.has_read();
         }
         read
