@@ -13,6 +13,7 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
+use super::list;
 use super::problem::Problem;
 use crate::ingest::{Encoding, Form};
 use crate::sinks::usage::STREAM as USAGE;
@@ -101,10 +102,9 @@ fn format(value: &[u8]) -> Option<Format> {
 
 /// A format with one of its parameters; `None` if there is no such format.
 fn with_parameter(format: Format, parameter: &[u8]) -> Option<Format> {
-    let lower = parameter.to_ascii_lowercase();
-    match (format, lower.strip_prefix(b"header=")) {
-        (Format::Csv(_), Some(b"present" | b"\"present\"")) => Some(Format::Csv(Header::Present)),
-        (Format::Csv(_), Some(b"absent" | b"\"absent\"")) => Some(Format::Csv(Header::Absent)),
+    match (format, value_of(b"header=", parameter).as_deref()) {
+        (Format::Csv(_), Some(b"present")) => Some(Format::Csv(Header::Present)),
+        (Format::Csv(_), Some(b"absent")) => Some(Format::Csv(Header::Absent)),
         (Format::Csv(_), Some(_)) => None,
         (format, _) => is_harmless_parameter(parameter).then_some(format),
     }
@@ -136,7 +136,7 @@ fn other_than(headers: &HeaderMap, wanted: fn(&[u8]) -> bool) -> Option<String> 
 
 /// A `Content-Type`'s name and its parameters.
 fn parts(value: &[u8]) -> (&[u8], impl Iterator<Item = &[u8]>) {
-    let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let mut parts = list::parts(value, b';');
     (parts.next().unwrap_or_default(), parts.filter(|part| !part.is_empty()))
 }
 
@@ -166,11 +166,14 @@ fn is_json(media: &[u8]) -> bool {
 
 /// Everything but another character set than UTF-8, of which ASCII is a part.
 fn is_harmless_parameter(parameter: &[u8]) -> bool {
+    value_of(b"charset=", parameter)
+        .is_none_or(|set| matches!(&*set, b"utf-8" | b"utf8" | b"us-ascii"))
+}
+
+/// The value of a parameter that begins with `name`, in small letters, without its quotes.
+fn value_of(name: &[u8], parameter: &[u8]) -> Option<Vec<u8>> {
     let lower = parameter.to_ascii_lowercase();
-    match lower.strip_prefix(b"charset=") {
-        Some(set) => matches!(set, b"utf-8" | b"\"utf-8\"" | b"utf8" | b"us-ascii"),
-        None => true,
-    }
+    lower.strip_prefix(name).map(list::unquoted)
 }
 
 /// A header's value in a message: printable and short.
@@ -207,6 +210,8 @@ mod tests {
             ("text/csv", Format::Csv(Header::Detected)),
             ("Text/CSV; charset=utf-8; Header=Present", Format::Csv(Header::Present)),
             ("text/csv;header=\"absent\"", Format::Csv(Header::Absent)),
+            ("text/csv; note=\"a; header=absent\"", Format::Csv(Header::Detected)),
+            ("text/csv; charset=\"US-ascii\"", Format::Csv(Header::Detected)),
         ] {
             let taken = of(&[(header::CONTENT_TYPE, media)]);
             assert_eq!(taken, Ok((format, Encoding::Identity)), "{media}");

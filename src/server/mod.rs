@@ -35,6 +35,7 @@ mod http1;
 mod http2;
 mod idempotency;
 mod ingest;
+mod list;
 mod listener;
 mod media;
 mod noted;

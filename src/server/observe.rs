@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::app::{App, Ready};
 use super::auth::Access;
 use super::extract::InQuery;
+use super::list;
 use super::problem::Problem;
 use crate::metrics::Metrics;
 
@@ -69,11 +70,9 @@ pub(super) fn no_format(other: &str) -> Problem {
 /// JSON is asked for by name: Prometheus and browsers take anything, and mean the text.
 fn accepts_json(headers: &HeaderMap) -> bool {
     headers.get_all(header::ACCEPT).iter().any(|value| {
-        value
-            .as_bytes()
-            .split(|byte| *byte == b',')
-            .filter_map(|range| range.split(|byte| *byte == b';').next())
-            .any(|media| media.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+        list::parts(value.as_bytes(), b',')
+            .filter_map(|range| list::parts(range, b';').next())
+            .any(|media| media.eq_ignore_ascii_case(b"application/json"))
     })
 }
 

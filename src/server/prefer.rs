@@ -4,20 +4,23 @@
 
 use http::HeaderMap;
 
+use super::list;
+
 const HEADER: &str = "prefer";
 const HANDLING: &str = "handling";
 
 /// Whether the headers ask for it. Preferences that nobody knows are ignored, as the RFC says; of several
 /// of one name, the first counts.
 pub(super) fn strict_handling(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(HEADER).into_iter().filter_map(|value| value.to_str().ok());
-    let preferences = values.flat_map(|value| value.split(','));
-    let handling = preferences.filter_map(|preference| {
-        let preference = preference.split(';').next().unwrap_or_default();
-        let (name, value) = preference.split_once('=')?;
-        name.trim().eq_ignore_ascii_case(HANDLING).then(|| value.trim().trim_matches('"'))
+    let values = headers.get_all(HEADER).into_iter();
+    let mut preferences = values.flat_map(|value| list::parts(value.as_bytes(), b','));
+    let handling = preferences.find_map(|preference| {
+        let preference = list::parts(preference, b';').next()?;
+        let at = preference.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = (preference[..at].trim_ascii(), preference[at + 1..].trim_ascii());
+        name.eq_ignore_ascii_case(HANDLING.as_bytes()).then(|| list::unquoted(value))
     });
-    handling.into_iter().next() == Some("strict")
+    handling.as_deref() == Some(b"strict")
 }
 
 #[cfg(test)]
@@ -30,6 +33,8 @@ mod tests {
             ("handling=strict", true),
             ("respond-async, Handling = \"strict\" ; foo=1, handling=lenient", true),
             ("handling=lenient, handling=strict", false),
+            ("wait=\"a, handling=strict\"", false),
+            ("wait=\"a\", handling=strict", true),
             ("handling", false),
             ("strict", false),
             ("", false),

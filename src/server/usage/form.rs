@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
+use crate::server::list;
+
 /// The form of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Form {
@@ -20,11 +22,10 @@ impl Form {
         headers
             .get_all(header::ACCEPT)
             .iter()
-            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-            .filter_map(|range| range.split(|byte| *byte == b';').next())
+            .flat_map(|value| list::parts(value.as_bytes(), b','))
+            .filter_map(|range| list::parts(range, b';').next())
             .find_map(|media| {
-                let is_it =
-                    |(name, _): &&(&[u8], Self)| media.trim_ascii().eq_ignore_ascii_case(name);
+                let is_it = |(name, _): &&(&[u8], Self)| media.eq_ignore_ascii_case(name);
                 NAMES.iter().find(is_it).map(|(_, form)| *form)
             })
             .unwrap_or(Self::Json)
