@@ -67,9 +67,22 @@ struct Document<'a> {
     field: Option<&'a str>,
 }
 
+/// The same on one line: what a client sent may be repeated in it, whatever that was.
+fn printable(detail: String) -> String {
+    if !detail.contains(char::is_control) {
+        return detail;
+    }
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    detail.chars().map(escaped).collect()
+}
+
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: String) -> Self {
         let (place, field, retry_after_seconds) = (None, None, None);
+        let detail = printable(detail);
         Self { status, kind, title, detail, place, field, retry_after_seconds }
     }
 
@@ -426,5 +439,16 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_client_sent_a_detail_is_one_line() {
+        let problem = Problem::not_found("there is no `a\n\u{1b}[2J`; 2² isn't ü");
+        assert_eq!(problem.detail(), r"there is no `a\n\u{1b}[2J`; 2² isn't ü");
     }
 }
