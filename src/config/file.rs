@@ -24,7 +24,7 @@ pub fn read(text: &str, path: &Path, settings: &mut Settings) -> Result<(), Conf
 /// A TOML value from the environment or a flag, where a key takes a table: `{ a = "i64" }`.
 pub fn read_table(text: &str) -> Option<Written> {
     let value = DeValue::parse(text.trim()).ok()?;
-    value.get_ref().is_table().then(|| written(value.get_ref())).flatten()
+    value.get_ref().is_table().then(|| written(&value).ok()).flatten()
 }
 
 struct File<'a> {
@@ -80,50 +80,77 @@ impl File<'_> {
             let nearest = nearest(&key, known.iter().map(String::as_str)).map(str::to_owned);
             return Err(ConfigError::UnknownKey { origin, key, nearest });
         }
-        match written(value.get_ref()) {
-            Some(written) => settings.put(key, written, origin),
-            None => {
-                return Err(ConfigError::BadValue {
-                    origin,
-                    key,
-                    found: Written::Scalar(value.get_ref().type_str().to_owned()),
-                    expected: "a value without tables and arrays inside".to_owned(),
-                });
+        match written(value) {
+            Ok(written) => {
+                settings.put(key, written, origin);
+                Ok(())
             }
+            Err(Unwritten::TooDeep) => Err(ConfigError::BadValue {
+                origin,
+                key,
+                found: Written::Scalar(value.get_ref().type_str().to_owned()),
+                expected: "a value without tables and arrays inside".to_owned(),
+            }),
+            Err(Unwritten::NoNumber { text, at }) => Err(ConfigError::Syntax {
+                path: self.path.to_owned(),
+                line: self.line(at),
+                reason: format!("`{text}` is not a number of TOML, or not one of 64 bits"),
+            }),
         }
-        Ok(())
     }
 }
 
-/// The value's text, or those of its items. `None` for anything deeper than that.
-fn written(value: &DeValue<'_>) -> Option<Written> {
-    match value {
-        DeValue::Array(items) => items
-            .iter()
-            .map(|item| scalar(item.get_ref()))
-            .collect::<Option<_>>()
-            .map(Written::List),
+/// Why a value has no text.
+enum Unwritten {
+    /// Something stands in it in which something stands.
+    TooDeep,
+    /// The parser leaves numbers as they stand, and this one is none.
+    NoNumber {
+        /// What stands there.
+        text: String,
+        /// Where in the file.
+        at: usize,
+    },
+}
+
+/// The value's text, or those of its items.
+fn written(value: &Spanned<DeValue<'_>>) -> Result<Written, Unwritten> {
+    match value.get_ref() {
+        DeValue::Array(items) => {
+            items.iter().map(scalar).collect::<Result<_, _>>().map(Written::List)
+        }
         DeValue::Table(table) => {
             let mut entries: Vec<_> = table.iter().collect();
             entries.sort_by_key(|(name, _)| name.span().start);
             entries
                 .into_iter()
-                .map(|(name, value)| Some((name.get_ref().to_string(), scalar(value.get_ref())?)))
-                .collect::<Option<_>>()
+                .map(|(name, value)| Ok((name.get_ref().to_string(), scalar(value)?)))
+                .collect::<Result<_, _>>()
                 .map(Written::Table)
         }
-        other => scalar(other).map(Written::Scalar),
+        _ => scalar(value).map(Written::Scalar),
     }
 }
 
-fn scalar(value: &DeValue<'_>) -> Option<String> {
-    match value {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) => Some(number.as_str().replace('_', "")),
-        DeValue::Float(number) => Some(number.as_str().to_owned()),
-        DeValue::Boolean(truth) => Some(truth.to_string()),
-        DeValue::Datetime(time) => Some(time.to_string()),
-        DeValue::Array(_) | DeValue::Table(_) => None,
+fn scalar(value: &Spanned<DeValue<'_>>) -> Result<String, Unwritten> {
+    let no_number = |text: String| Unwritten::NoNumber { text, at: value.span().start };
+    match value.get_ref() {
+        DeValue::String(text) => Ok(text.to_string()),
+        // In decimal digits, whichever base they stand in.
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map(|integer| integer.to_string())
+            .map_err(|_| no_number(number.to_string())),
+        DeValue::Float(number) => match number.as_str().parse::<f64>() {
+            Ok(float)
+                if float.is_finite() || number.as_str().ends_with("inf") || float.is_nan() =>
+            {
+                Ok(number.as_str().to_owned())
+            }
+            _ => Err(no_number(number.to_string())),
+        },
+        DeValue::Boolean(truth) => Ok(truth.to_string()),
+        DeValue::Datetime(time) => Ok(time.to_string()),
+        DeValue::Array(_) | DeValue::Table(_) => Err(Unwritten::TooDeep),
     }
 }
 
@@ -182,7 +209,24 @@ mod tests {
 
     #[test]
     fn what_is_not_toml_is_told_with_its_line() {
-        let message = settings("listen = \"a\"\nwal.segment = 64MiB\n").expect_err("unquoted");
-        assert!(message.starts_with("w.toml:2: "), "{message}");
+        for value in ["64MiB", "0b", "0x_1", "9223372036854775808", "1e999", "1e", "[1,\n 0b]"] {
+            let text = format!("listen = \"a\"\nwal.segment = {value}\n");
+            let message = settings(&text).expect_err(value);
+            let line = 1 + value.lines().count();
+            assert!(message.starts_with(&format!("w.toml:{line}: ")), "{message}");
+            assert!(text.parse::<toml::Table>().is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_what_it_is_in_its_base() {
+        for (value, number) in
+            [("0x10", "16"), ("0b1_0", "2"), ("0o17", "15"), ("+1_000", "1000"), ("-1", "-1")]
+        {
+            let settings = settings(&format!("limits.connections = {value}")).expect(value);
+            let written = settings.written("limits.connections").map(|it| it.written.clone());
+            assert_eq!(written, Some(Written::Scalar(number.to_owned())), "{value}");
+        }
+        assert_eq!(read_table("{ a = 0b }"), None);
     }
 }

@@ -46,10 +46,12 @@ fn check(text: &[u8], u: &mut Unstructured<'_>) -> Result<()> {
     let bytes_max = BESIDE_BYTES + BYTES_A_BYTE * text.len();
     let settings = memory::within(bytes_max, || read(Sources { file, ..Sources::default() }));
     let is_toml = text.parse::<toml::Table>().is_ok();
-    if let Err(error) = settings {
-        told(&error, &path, text);
-        // Numbers are kept as their text, so that `0b` is told where a number is needed, not before.
-        assert!(!is_toml || !matches!(error, ConfigError::Syntax { .. }), "{error}");
+    match settings {
+        Ok(_) => assert!(is_toml, "settings were read of what is no TOML"),
+        Err(error) => {
+            told(&error, &path, text);
+            assert!(!is_toml || !matches!(error, ConfigError::Syntax { .. }), "{error}");
+        }
     }
     Ok(())
 }
