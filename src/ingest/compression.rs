@@ -21,6 +21,9 @@ const GZIP_BYTES: usize = 44 << 10;
 /// What one for zstd holds before it knows the window, by `ZSTD_sizeof_DCtx`.
 const ZSTD_BYTES: usize = 96 << 10;
 
+/// No frame's header is longer (RFC 8878, sections 3.1.1 and 3.1.1.1).
+const ZSTD_HEADER_BYTES_MAX: usize = 18;
+
 /// How a body is compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Encoding {
@@ -61,7 +64,19 @@ impl fmt::Display for Encoding {
 /// A decompressor that is fed and drained in turn.
 pub(super) enum Decompressor {
     Gzip(Box<MultiGzDecoder<Fed>>),
-    Zstd { decoder: DCtx<'static>, fed: Fed, frame_open: bool },
+    Zstd { decoder: DCtx<'static>, fed: Fed, frame: ZstdFrame },
+}
+
+/// A zstd frame, as far as it is read.
+///
+/// Whether a frame is as long as its header says, the library looks at behind its last block; but not in
+/// `ZSTD_decompressStream` where that block is empty.
+#[derive(Debug, Default)]
+pub(super) struct ZstdFrame {
+    is_open: bool,
+    /// What it begins with.
+    head: Vec<u8>,
+    made_bytes: u64,
 }
 
 /// Input that ends for now: `WouldBlock` until it is fed again, the end only once it is told so.
@@ -82,7 +97,7 @@ impl Decompressor {
                 let mut decoder = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
                 let window_max = DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX);
                 decoder.set_parameter(window_max).map_err(zstd_error)?;
-                Ok(Self::Zstd { decoder, fed: Fed::default(), frame_open: false })
+                Ok(Self::Zstd { decoder, fed: Fed::default(), frame: ZstdFrame::default() })
             }
         }
     }
@@ -122,7 +137,7 @@ impl Decompressor {
             // No member at all is no error to us, as it is none with zstd: the body is empty.
             Self::Gzip(decoder) if decoder.get_ref().ended && !decoder.get_ref().begun => Ok(0),
             Self::Gzip(decoder) => decoder.read(out),
-            Self::Zstd { decoder, fed, frame_open } => read_zstd(decoder, fed, frame_open, out),
+            Self::Zstd { decoder, fed, frame } => read_zstd(decoder, fed, frame, out),
         }
     }
 
@@ -137,28 +152,48 @@ impl Decompressor {
 fn read_zstd(
     decoder: &mut DCtx<'static>,
     fed: &mut Fed,
-    frame_open: &mut bool,
+    frame: &mut ZstdFrame,
     out: &mut [u8],
 ) -> io::Result<usize> {
     loop {
         // A frame that is done with all its input may still hold output back, so that an open frame
         // is asked even when nothing is left to give it.
-        if fed.chunk.is_empty() && !*frame_open {
+        if fed.chunk.is_empty() && !frame.is_open {
             return if fed.ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
         let mut input = InBuffer::around(&fed.chunk);
         let mut output = OutBuffer::around(&mut *out);
         let hint = decoder.decompress_stream(&mut output, &mut input).map_err(zstd_error)?;
         let (taken, made) = (input.pos(), output.pos());
+        frame.goes_on(&fed.chunk[..taken], made, hint == 0)?;
         fed.chunk.advance(taken);
-        *frame_open = hint != 0;
         if made > 0 {
             return Ok(made);
         }
-        if taken == 0 && *frame_open && fed.chunk.is_empty() {
+        if taken == 0 && frame.is_open && fed.chunk.is_empty() {
             let kind =
                 if fed.ended { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::WouldBlock };
             return Err(kind.into());
+        }
+    }
+}
+
+impl ZstdFrame {
+    /// `made` bytes have come of `taken`, and with these the frame is over or not.
+    fn goes_on(&mut self, taken: &[u8], made: usize, is_over: bool) -> io::Result<()> {
+        self.is_open = !is_over;
+        let missing = ZSTD_HEADER_BYTES_MAX - self.head.len();
+        self.head.extend_from_slice(&taken[..missing.min(taken.len())]);
+        self.made_bytes += made as u64;
+        if !is_over {
+            return Ok(());
+        }
+        let Self { head, made_bytes, .. } = std::mem::take(self);
+        match zstd_safe::get_frame_content_size(&head) {
+            Ok(Some(bytes)) if bytes != made_bytes => Err(io::Error::other(format!(
+                "a frame says that it holds {bytes} bytes, and it holds {made_bytes}"
+            ))),
+            _ => Ok(()),
         }
     }
 }
@@ -277,6 +312,19 @@ mod tests {
     fn an_empty_body_is_empty() {
         for encoding in [Encoding::Gzip, Encoding::Zstd] {
             assert_eq!(decompress(encoding, b"", 1, 64).unwrap(), b"", "{encoding}");
+        }
+    }
+
+    /// The library finds that out where the last block isn't empty.
+    #[test]
+    fn a_frame_is_as_long_as_it_says() {
+        for (says, is_right) in [(0, true), (46, false)] {
+            // A frame in one segment, whose length is one byte, and an empty last block.
+            let body = [0x28, 0xb5, 0x2f, 0xfd, 0x20, says, 1, 0, 0].repeat(2);
+            for piece in [1, 5, 100] {
+                let made = decompress(Encoding::Zstd, &body, piece, 64);
+                assert_eq!(made.is_ok(), is_right, "{made:?}");
+            }
         }
     }
 
