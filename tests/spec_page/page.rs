@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 /// The page's tables.
 pub struct Page {
     text: String,
     /// Rows of the table behind each heading.
     tables: HashMap<String, Vec<Vec<String>>>,
+    /// The checksum's step for each byte, once one was computed.
+    crc_steps: OnceLock<[u32; 256]>,
 }
 
 /// A structure's fields by their names.
@@ -73,7 +76,7 @@ impl Page {
                 tables.entry(heading.clone()).or_default().push(cells);
             }
         }
-        Self { text, tables }
+        Self { text, tables, crc_steps: OnceLock::new() }
     }
 
     fn rows(&self, table: &str) -> &[Vec<String>] {
@@ -139,18 +142,28 @@ impl Page {
         self.fields(table).find(|field| field.2 == name).expect("a field").0
     }
 
-    /// The checksum that the page's constants define, bit by bit.
+    /// The checksum that the page's constants define.
     pub fn crc<'a>(&self, ranges: impl IntoIterator<Item = &'a [u8]>) -> u32 {
-        assert_eq!(self.constant("CRC_REFLECTED"), "true");
-        let polynomial = (self.number("CRC_POLYNOMIAL") as u32).reverse_bits();
+        let steps = self.crc_steps.get_or_init(|| self.crc_steps());
         let mut crc = self.number("CRC_INITIAL") as u32;
         for &byte in ranges.into_iter().flatten() {
-            crc ^= u32::from(byte);
-            for _ in 0..8 {
-                crc = if crc & 1 == 1 { crc >> 1 ^ polynomial } else { crc >> 1 };
-            }
+            crc = crc >> 8 ^ steps[usize::from(crc as u8 ^ byte)];
         }
         crc ^ self.number("CRC_FINAL_XOR") as u32
+    }
+
+    /// What becomes of each byte, bit by bit.
+    fn crc_steps(&self) -> [u32; 256] {
+        assert_eq!(self.constant("CRC_REFLECTED"), "true");
+        let polynomial = (self.number("CRC_POLYNOMIAL") as u32).reverse_bits();
+        std::array::from_fn(|byte| {
+            (0..8).fold(
+                byte as u32,
+                |crc, _| {
+                    if crc & 1 == 1 { crc >> 1 ^ polynomial } else { crc >> 1 }
+                },
+            )
+        })
     }
 
     /// The LSN in a segment's name.

@@ -252,7 +252,10 @@ impl Reader {
         match self.scan.step()? {
             Scanned::Segment(segment) => {
                 if segment.header().opened {
+                    // Unless what it began with was given up.
+                    let begins_anywhere = self.begins_anywhere && segment.header().gap_accepted;
                     self.opened();
+                    self.begins_anywhere = begins_anywhere;
                 }
             }
             Scanned::Gap { from, to } => {
@@ -269,9 +272,11 @@ impl Reader {
         Ok(true)
     }
 
-    /// The log was opened here: what has no commit never gets one.
+    /// The log was opened here: what has no commit never gets one, and what is committed behind it begins
+    /// behind it.
     fn opened(&mut self) {
         self.pending.clear();
+        self.begins_anywhere = false;
     }
 
     /// A run of batches is done. Whether that is worth an item of its own.

@@ -390,10 +390,17 @@ fn a_missing_segment_is_an_error_that_names_what_is_missing() {
 
 /// Sets the flags with which `windrow wal repair` gives up what is missing before a segment.
 fn accept_gap_before(rig: &Rig, first_lsn: Lsn) {
+    with_header(rig, first_lsn, |header| SegmentHeader {
+        gap_accepted: true,
+        opened: true,
+        ..header
+    });
+}
+
+fn with_header(rig: &Rig, first_lsn: Lsn, other: impl Fn(SegmentHeader) -> SegmentHeader) {
     let path = rig.dir().path().join(segment_name(first_lsn));
     let mut bytes = rig.disk.contents(&path).unwrap();
-    let header = SegmentHeader::decode(&bytes).unwrap();
-    let encoded = SegmentHeader { gap_accepted: true, opened: true, ..header }.encode();
+    let encoded = other(SegmentHeader::decode(&bytes).unwrap()).encode();
     bytes[..encoded.len()].copy_from_slice(&encoded);
     rig.disk.install(&path, &bytes);
 }
@@ -462,6 +469,32 @@ fn a_sink_with_a_history_is_not_given_half_of_a_request() {
     rig.append("a", 11_000, 1);
     let history = at_rest(&rig, &rig.disk, "a", anywhere).and_then(History::of).unwrap();
     assert_eq!(history.seen, [Seen::Lost(10), Seen::Event(11_000), Seen::Committed(1)]);
+}
+
+/// In front of the oldest file there may have been more, but not where the log was opened with it.
+#[test]
+fn no_request_is_committed_behind_an_opening_that_began_before_it() {
+    let mut rig = several_segments();
+    let mut upload = rig.begin("a");
+    rig.write(&mut upload, 10_000, 5);
+    for n in 40..80 {
+        rig.append("a", n * 20, 20);
+    }
+    drop(rig.commit(upload, 10_005, 5));
+    rig.step();
+    let oldest = *rig.dir().segments().unwrap().last().unwrap();
+    let disk = trimmed(&rig.disk, oldest);
+    let from = Position::at(rig.log.id(), oldest);
+    let history = at_rest(&rig, &disk, "a", from).and_then(History::of).unwrap();
+    assert!(!history.seen.contains(&Seen::Event(10_005)));
+
+    let opened_with = |gap_accepted| {
+        with_header(&rig, oldest, |header| SegmentHeader { opened: true, gap_accepted, ..header });
+        at_rest(&rig, &trimmed(&rig.disk, oldest), "a", from).and_then(History::of)
+    };
+    let error = opened_with(false).unwrap_err();
+    assert!(matches!(error, ReadError::Headless { .. }), "{error}");
+    assert_eq!(opened_with(true).unwrap().seen, history.seen, "what was before it was given up");
 }
 
 #[test]

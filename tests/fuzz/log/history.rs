@@ -74,6 +74,8 @@ impl Reader {
         let mut history = Vec::new();
         let mut pending: HashMap<u64, Vec<u64>> = HashMap::new();
         let mut place: Option<Place> = None;
+        // In front of the oldest file there may have been more.
+        let mut may_have_begun_before = true;
         for segment in &self.segments {
             let header = segment.header.as_ref().ok_or("a header is not valid")?;
             let begin = Place { end: header.int("previous end"), crc: header.int("previous crc") };
@@ -82,10 +84,16 @@ impl Reader {
             }
             if self.page.has("Segment flags", header.int("flags"), "opened") {
                 pending.clear();
+                may_have_begun_before &=
+                    self.page.has("Segment flags", header.int("flags"), "gap accepted");
             }
             let (batches, end) = self.walk(segment, header, begin)?;
             for frame in batches.iter().flat_map(|batch| &batch.frames) {
-                self.frame(frame, &mut pending, &mut history);
+                let committed = self.frame(frame, &mut pending);
+                if !may_have_begun_before && committed.is_none() {
+                    return Err("a request is committed that never began".to_owned());
+                }
+                history.extend(committed.unwrap_or_default());
             }
             place = Some(end);
         }
@@ -116,16 +124,17 @@ impl Reader {
         Ok((batches, place))
     }
 
-    fn frame(&self, frame: &Frame, pending: &mut HashMap<u64, Vec<u64>>, history: &mut Vec<u64>) {
+    /// What a frame commits; `None` where it commits a request of which no frame was seen.
+    fn frame(&self, frame: &Frame, pending: &mut HashMap<u64, Vec<u64>>) -> Option<Vec<u64>> {
         let request = frame.header.int("request");
         if frame.header.int("stream") != STREAM {
-            return;
+            return Some(Vec::new());
         }
         if frame.header.int("kind") == self.page.value("Frame kinds", "abort") {
             pending.remove(&request);
         }
         if !self.is_lines(frame) {
-            return;
+            return Some(Vec::new());
         }
         if self.flag(frame, "first") {
             pending.insert(request, Vec::new());
@@ -133,10 +142,7 @@ impl Reader {
         if let Some(begun) = pending.get_mut(&request) {
             begun.extend(numbers(frame));
         }
-        if self.flag(frame, "commit") {
-            // One that began in front of the oldest segment is not this log's any more.
-            history.extend(pending.remove(&request).unwrap_or_default());
-        }
+        if self.flag(frame, "commit") { pending.remove(&request) } else { Some(Vec::new()) }
     }
 
     fn is_lines(&self, frame: &Frame) -> bool {
