@@ -56,6 +56,7 @@ impl<'de> Deserialize<'de> for Version1 {
 
 /// A CRC-32 as it stands in JSON: eight hexadecimal digits.
 pub mod hex {
+    use serde::de::{Error as _, Unexpected};
     use serde::{Deserialize, Deserializer, Serializer};
 
     /// Writes it.
@@ -67,7 +68,11 @@ pub mod hex {
     /// Reads it.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        u32::from_str_radix(&text, 16).map_err(serde::de::Error::custom)
+        if text.len() != super::DIGITS || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let expected = "a CRC-32 of eight hexadecimal digits";
+            return Err(D::Error::invalid_value(Unexpected::Str(&text), &expected));
+        }
+        u32::from_str_radix(&text, 16).map_err(D::Error::custom)
     }
 }
 

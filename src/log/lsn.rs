@@ -75,7 +75,8 @@ impl TryFrom<String> for LogId {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let wrong = || format!("`{text}` is not a log id of 32 hexadecimal digits");
-        if text.len() != 32 {
+        // A sign would pass for a digit.
+        if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(wrong());
         }
         u128::from_str_radix(&text, 16).map(|id| Self(id.to_be_bytes())).map_err(|_| wrong())

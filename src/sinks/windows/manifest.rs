@@ -6,7 +6,8 @@
 //! Lines are appended in groups: one write, one sync. Each line says in `after` how long the manifest
 //! was before its group, and so that everything below was durable when it was written. This tells
 //! torn from damaged: what doesn't check, and has no line behind it that vouches for it, is a group
-//! that a crash has cut off, and never happened; anything else is damage, and nothing is touched.
+//! that a crash has cut off, and never happened; anything else is damage, and nothing is touched. So
+//! is a line that checks and doesn't stand where it was written: one before it is gone, or is there twice.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -113,6 +114,16 @@ impl Entry {
 
 const REMOVED: &[u8] = b"{\"v\":1,\"removed\":\"";
 const FILE: &[u8] = b"{\"v\":1,\"file\":\"";
+const AFTER: &[u8] = b",\"after\":";
+
+/// Length of the manifest before the group of a line that checks, without parsing the rest.
+fn after_of(line: &[u8]) -> Option<u64> {
+    // In a string its quotes would have backslashes before them, and of the objects in a record none comes
+    // before it.
+    let digits = &line[memchr::memmem::find(line, AFTER)? + AFTER.len()..];
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
+}
 
 /// The file name in a record's line that checks, without parsing the rest. `None` in other lines.
 pub fn file_of(line: &[u8]) -> Option<&str> {
@@ -148,38 +159,48 @@ pub fn scan(
     durable_bytes: u64,
     mut each: impl FnMut(u64, &[u8]) -> Result<(), SinkError>,
 ) -> Result<Scanned, SinkError> {
-    let damaged = |offset: u64| SinkError::Damaged {
-        path: path.to_owned(),
-        reason: format!(
+    let damaged = |reason| SinkError::Damaged { path: path.to_owned(), reason };
+    let not_as_written = |offset: u64| {
+        damaged(format!(
             "the line at byte {offset} is not what was written, and lines behind it, or the \
              checkpoint, say that it was durable: restore the file from a backup"
-        ),
+        ))
+    };
+    let misplaced = |offset: u64| {
+        damaged(format!(
+            "the line at byte {offset} was not written there: lines before it are missing, or are there \
+             twice: restore the file from a backup"
+        ))
     };
     let mut lines = Lines::new(file, 0);
     let mut scanned = Scanned::default();
     let mut broken_at = None;
-    let mut end = 0;
+    let (mut end, mut group) = (0, 0);
     while let Some(found) = lines.next().map_err(SinkError::io("reading", path))? {
         end = found.end();
         let checks = found.ended && line::is_sealed(found.bytes);
         match broken_at {
             None if checks => {
+                match after_of(found.bytes) {
+                    Some(after) if after == found.offset => group = after,
+                    Some(after) if after == group => {}
+                    _ => return Err(misplaced(found.offset)),
+                }
                 each(found.offset, found.bytes)?;
                 scanned.end = end;
             }
             None => broken_at = Some(found.offset),
             Some(broken) if checks => {
-                let entry = Entry::parse(found.bytes)
-                    .map_err(|reason| SinkError::Damaged { path: path.to_owned(), reason })?;
+                let entry = Entry::parse(found.bytes).map_err(damaged)?;
                 if entry.after() > broken {
-                    return Err(damaged(broken));
+                    return Err(not_as_written(broken));
                 }
             }
             Some(_) => {}
         }
     }
     if scanned.end < durable_bytes {
-        return Err(damaged(scanned.end));
+        return Err(not_as_written(scanned.end));
     }
     scanned.torn_bytes = end - scanned.end;
     Ok(scanned)
