@@ -45,6 +45,7 @@ pub(super) enum Column {
 pub(super) struct Layout {
     order: Order,
     columns: Vec<Column>,
+    has_transactions: bool,
     /// Where the first line begins that may be a record, behind a byte-order mark or a header.
     pub(super) records_from: u64,
 }
@@ -66,7 +67,7 @@ impl Layout {
     }
 
     fn with(order: Order, records_from: usize) -> Self {
-        let columns = order
+        let columns: Vec<Column> = order
             .columns()
             .iter()
             .map(|column| match column {
@@ -77,13 +78,20 @@ impl Layout {
                 _ => Column::Other,
             })
             .collect();
-        Self { order, columns, records_from: records_from as u64 }
+        let has_transactions = columns.contains(&Column::Transaction);
+        Self { order, columns, has_transactions, records_from: records_from as u64 }
     }
 
     /// Which column a field is, by its number from 0.
     #[inline]
     pub(super) fn column(&self, field: usize) -> Column {
         self.columns.get(field).copied().unwrap_or(Column::Other)
+    }
+
+    /// Whether records have ids of transactions.
+    #[inline]
+    pub(super) fn has_transactions(&self) -> bool {
+        self.has_transactions
     }
 
     /// See [`Order::check_count`].

@@ -51,7 +51,8 @@ impl<'a> Record<'a> {
     pub(super) fn read(line: &Line<'a, '_>, layout: &Layout) -> Result<Self, Fault<'a>> {
         let nothing = Field::default();
         let (mut customer, mut event_type, mut time) = (nothing, nothing, nothing);
-        let mut has_transaction = true;
+        // A record may end before the column.
+        let mut has_transaction = !layout.has_transactions();
         let mut count = 0;
         line.for_each_field(|field| {
             match layout.column(count) {

@@ -110,6 +110,16 @@ fn a_bad_line_is_named_by_number_and_reason() {
 }
 
 #[test]
+fn a_record_that_ends_before_its_transaction_has_none() {
+    let file =
+        "timestamp,customer_id,transaction_id\n2024-07-01,a\n2024-07-01,a,\n2024-07-01,a,t\n";
+    let (counts, bad_lines) = count_text(file);
+    assert_eq!(counts[0].2, 1);
+    let lines: Vec<u64> = bad_lines.first.iter().map(|bad_line| bad_line.line).collect();
+    assert_eq!(lines, [2, 3], "{bad_lines:?}");
+}
+
+#[test]
 fn of_many_bad_lines_the_first_ten_are_named_whoever_finds_them() {
     let lines: String = (0..3000).map(|n| if n % 3 == 0 { "no\n" } else { "\n" }).collect();
     let file = OnDisk::of(lines.as_bytes());
