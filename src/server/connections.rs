@@ -234,9 +234,9 @@ mod tests {
             terms.kept.forget_permits(KEPT_MAX - kept_max);
             let answers = Arc::default();
             let prompt = Prompt { sent: 1, unread: REQUEST, answers: Arc::clone(&answers) };
-            let served = connection::drive(prompt, None, terms, server.ending.subscribe());
+            let driven = connection::drive(prompt, None, terms, server.ending.subscribe());
             // A head that never ends has 30 seconds.
-            timeout(Duration::from_secs(10), served).await.expect("it waits for a head it has");
+            timeout(Duration::from_secs(10), driven).await.expect("it waits for a head it has");
             assert_eq!(*answers.lock().unwrap(), REQUESTS);
         }
     }

@@ -72,11 +72,9 @@ fn printable(detail: String) -> String {
     if !detail.contains(char::is_control) {
         return detail;
     }
-    let escaped = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    detail.chars().map(escaped).collect()
+    let shown =
+        |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    detail.chars().map(shown).collect()
 }
 
 impl Problem {

@@ -78,7 +78,7 @@ fn is_json(line: &[u8]) -> bool {
 }
 
 /// The items of a document, if it is one.
-fn items(body: &[u8], form: Form) -> Option<Vec<Vec<u8>>> {
+pub fn items(body: &[u8], form: Form) -> Option<Vec<Vec<u8>>> {
     let text = std::str::from_utf8(body).ok()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let array = |text: &str| -> Option<Vec<Box<RawValue>>> { serde_json::from_str(text).ok() };

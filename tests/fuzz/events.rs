@@ -243,6 +243,14 @@ impl Judge<'_> {
     }
 }
 
+/// The texts of a line's columns, by itself and within the usual limits; `None` if it is bad.
+pub fn cells(schema: &Schema, text: &[u8]) -> Option<Vec<Option<String>>> {
+    let limits = DecodeLimits { line_bytes_max: 1 << 20, depth_max: DEPTH_MAX };
+    let context = FrameContext { arrival: Timestamp::MIN, seed: 0, first_line: 1 };
+    let judge = Judge { schema, unknown: UnknownFields::Ignore, limits, context };
+    judge.event(text).map(|event| event.cells)
+}
+
 /// Lines of a stream, most of their fields as its columns want them.
 pub fn generate(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let schema = schema(u)?;

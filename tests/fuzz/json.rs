@@ -1,5 +1,6 @@
 //! JSON as people and programs write it, and as they shouldn't; and what `serde_json` reads of it.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use arbitrary::{Result, Unstructured};
@@ -36,6 +37,14 @@ impl<'de> Visitor<'de> for InOrder {
         }
         Ok(members)
     }
+}
+
+/// Whether a document has a name twice in one of its objects: which of the two counts, nobody says.
+pub fn has_a_name_twice(document: &[u8]) -> bool {
+    let Ok(Members(members)) = serde_json::from_slice(document) else { return false };
+    let names: HashSet<_> = members.iter().map(|(name, _)| name).collect();
+    names.len() < members.len()
+        || members.iter().any(|(_, value)| has_a_name_twice(value.get().as_bytes()))
 }
 
 /// How deep a well-formed value nests, and whether each of its strings can be unescaped.

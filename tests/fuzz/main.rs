@@ -15,6 +15,8 @@
 #![allow(clippy::unnecessary_wraps, reason = "the checks of all subjects look alike")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what was run, and how to repeat it")]
 
+#[path = "../harness/mod.rs"]
+mod harness;
 #[path = "../log_driver/mod.rs"]
 mod log_driver;
 #[allow(dead_code, reason = "the other test of this page uses all of it")]
@@ -22,15 +24,26 @@ mod log_driver;
 mod page;
 
 mod bodies;
+mod checkpoints;
+mod cloud_events;
 mod configuration;
 mod csv;
+mod daemon;
 mod documents;
 mod events;
+mod headers;
 mod json;
 mod log;
+mod manifest;
 mod memory;
 mod mutation;
 mod pieces;
+mod quarantine;
+mod queries;
+mod rejected;
+mod sealed;
 mod subject;
 mod timestamps;
 mod tokens;
+mod totals;
+mod usage;
