@@ -73,7 +73,7 @@ impl Denial {
     }
 
     /// What `WWW-Authenticate` says (RFC 6750, section 3), where a token could help.
-    pub(in crate::server) fn challenge(&self) -> Option<HeaderValue> {
+    fn challenge(&self) -> Option<HeaderValue> {
         let challenge = match self {
             Self::Missing => r#"Bearer realm="windrow""#.to_owned(),
             Self::Malformed(_) | Self::Unknown => {
