@@ -24,6 +24,8 @@ pub struct Fault<'a> {
     pub when: String,
     /// Only calls on these files, if any are named.
     pub files: Vec<PathBuf>,
+    /// Calls on them that don't fail, and are in the trace, too.
+    pub traced: &'a str,
 }
 
 /// Whether `strace` is there, and may trace.
@@ -37,14 +39,14 @@ pub fn is_possible() -> bool {
 impl<'a> Fault<'a> {
     /// The calls `when` fail with `error`, whatever they are on.
     pub fn of(calls: &'a str, error: &'a str, when: &str) -> Self {
-        Self { calls, error, when: when.to_owned(), files: Vec::new() }
+        Self { calls, error, when: when.to_owned(), files: Vec::new(), traced: calls }
     }
 
     /// A program that is windrow with this fault. What was made to fail is written to `trace`. The
     /// data directory will be `data`.
     pub fn program(&self, dir: &Path, data: &Path, trace: &Path) -> PathBuf {
         let path = dir.join("windrow-with-faults");
-        let Self { calls, error, when, files } = self;
+        let Self { calls, error, when, files, traced } = self;
         let stores = || ["usage", "keys"].iter().flat_map(|store| of_store(data, store)).collect();
         let store: Vec<_> = if *calls == WRITES { stores() } else { Vec::new() };
         let only = files.iter().chain(&store).map(|file| format!("-P '{}' ", file.display()));
@@ -54,7 +56,7 @@ impl<'a> Fault<'a> {
         // `-D`: the daemon stays the process that was started, and the tracer stands aside. `-I`: the
         // tracer can be told to go. `--seccomp-bpf` would be quicker, but not let go of the daemon.
         let script = format!(
-            "#!/bin/sh\nexec strace -D -f -I 2 -o '{}' {only} -e trace={calls} \
+            "#!/bin/sh\nexec strace -D -f -I 2 -o '{}' {only} -e trace={calls},{traced} \
              -e inject={calls}:error={error}:when={when} -- '{program}' \"$@\"\n",
             trace.display(),
         );

@@ -54,6 +54,12 @@ impl StoreError {
         }
     }
 
+    /// What is in `file` of the store in `path` can't be made sure of.
+    pub(super) fn syncing(path: &Path, file: &Path, error: &io::Error) -> Self {
+        let reason = format!("writing {} over itself, to be sure of it: {error}", file.display());
+        Self::Failed { path: path.to_owned(), reason, out_of_space: is_of_space(error.kind()) }
+    }
+
     /// A row that no version of this code has written.
     pub(crate) fn row(path: &Path, keyspace: &str) -> Self {
         Self::Damaged {

@@ -6,11 +6,14 @@
 //! * [`Tree`]: the directory, opened with bounded memory, and batches that are synced.
 //! * [`Horizon`], [`Forgetting`], [`Sweep`]: rows that expire by arrival are removed in the background.
 //! * [`pour`]: a copy of one moment, for backups.
+//! * [`journals`]: why what a tree says when it is opened is on the disk, also after a sync that failed.
 //! * [`StoreError`]: damage, told from what may pass.
 
 mod copy;
 mod error;
 mod forget;
+mod journals;
+mod torn;
 mod tree;
 
 pub(super) use copy::pour;

@@ -10,6 +10,8 @@ use fjall::{
 };
 
 use super::error::StoreError;
+use super::journals;
+use crate::disk::RealDisk;
 
 /// Where each state stands: its owner's name is the key.
 const META: &str = "meta";
@@ -38,13 +40,14 @@ impl fmt::Debug for Tree {
 }
 
 impl Tree {
-    /// Opens the tree in `path`, or makes one. `cache_bytes` of its blocks stay in memory; `forgetting`
+    /// Opens the tree in `path`, or makes one. What it says then is on the disk: see [`journals`]. `cache_bytes` of its blocks stay in memory; `forgetting`
     /// says, of a keyspace, which of its rows go when they are met.
     pub(in crate::sinks) fn open(
         path: &Path,
         cache_bytes: u64,
         forgetting: impl Fn(&str) -> Option<Arc<dyn Factory>> + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
+        journals::make_sure_of(&RealDisk, path)?;
         let failed = |error| StoreError::of(path, &error);
         let db = Database::builder(path)
             .cache_size(cache_bytes)
