@@ -46,7 +46,8 @@ fn idempotency_key(value: &[u8]) {
 
 /// The key that a value stands for: a string of RFC 8941, whose parameters say nothing, or a text.
 fn key(value: &[u8]) -> Option<String> {
-    let text = String::from_utf8(value.to_vec()).ok()?;
+    // What isn't text is in no key, and parameters say nothing.
+    let text = String::from_utf8_lossy(value);
     let text = text.trim_matches([' ', '\t']);
     let key = match text.strip_prefix('"') {
         None => text.to_owned(),
