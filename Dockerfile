@@ -3,9 +3,9 @@
 #   docker build -t windrow .
 #   docker run -d -p 127.0.0.1:8080:8080 -v windrow:/data windrow
 #
-# Both base images can be others: any with Rust and a C compiler to build in, and any with the
+# Both base images can be others: any with Rust, a C compiler and make to build in, and any with the
 # same or a newer glibc to run in.
-ARG BUILD_IMAGE=rust:1-slim-bookworm
+ARG BUILD_IMAGE=rust:1-bookworm
 ARG RUNTIME_IMAGE=debian:bookworm-slim
 
 FROM ${BUILD_IMAGE} AS build

@@ -13,7 +13,6 @@
 
 mod access;
 mod machine;
-mod memory;
 mod opening;
 mod pairs;
 mod panics;
@@ -53,7 +52,6 @@ pub struct Arguments {
 
 /// Runs the daemon until it is told to stop.
 pub fn run(config: Config, program: &Program) -> anyhow::Result<()> {
-    memory::bound_arenas();
     panics::end_the_process();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("http")

@@ -16,7 +16,7 @@
 pub mod http;
 pub mod mariadb;
 pub mod outputs;
-pub mod python;
+pub mod packages;
 pub mod secure;
 pub mod small_disk;
 pub mod sql;

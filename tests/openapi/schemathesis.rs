@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Daemon, python};
+use crate::harness::{Daemon, packages};
 use crate::rig::{Rig, get};
 
 /// Where this test's files are.
@@ -30,8 +30,7 @@ fn it_finds_nothing_where_there_are_tokens() {
 
 /// Runs all its checks, with at most so many random requests for an operation.
 fn finds_nothing(daemon: &Daemon, examples: u32, token: Option<&str>) {
-    let pins = Path::new(HERE).join("requirements.txt");
-    let program = python::environment("schemathesis", &pins).with_file_name("schemathesis");
+    let program = packages::python(Path::new(HERE)).with_file_name("schemathesis");
     let reports = tempfile::tempdir().unwrap();
     let description = match token {
         Some(token) => {
