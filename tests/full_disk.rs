@@ -4,10 +4,13 @@
 
 mod harness;
 
+use std::net::TcpListener;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::small_disk::SmallDisk;
-use harness::{Daemon, PATIENCE, user_events};
+use harness::{Connection, Daemon, PATIENCE, user_events};
+use rustix::process::{Pid, Signal};
 
 const SMALL: [&str; 4] = ["--wal-segment", "4MiB", "--wal-reserve", "16MiB"];
 
@@ -114,5 +117,35 @@ fn wait_until_accepted(daemon: &Daemon, lines: &str) -> String {
         assert!(matches!(answer.status, 429 | 507), "{}", answer.text());
         assert!(Instant::now() < end, "not healed: {}", answer.text());
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_log_that_cant_be_written_ends_nothing() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (nobody_reads, broken) = std::io::pipe().unwrap();
+    drop(nobody_reads);
+    for stderr in [Stdio::from(full), Stdio::from(broken)] {
+        let data = tempfile::tempdir().unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = harness::windrow();
+        command.args(["serve", "--listen", &free.to_string(), "--data-dir"]).arg(data.path());
+        let mut daemon = command.stderr(stderr).spawn().unwrap();
+        let ready = |daemon: &mut Child| {
+            assert_eq!(daemon.try_wait().unwrap(), None, "it ended");
+            let mut connection = Connection::try_open(free).ok()?;
+            connection.try_send("GET", "/health/ready", &[], b"").ok()
+        };
+        let end = Instant::now() + PATIENCE;
+        while ready(&mut daemon).is_none_or(|answer| answer.status != 200) {
+            assert!(Instant::now() < end, "not ready");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let mut connection = Connection::try_open(free).unwrap();
+        let body = user_events(0, 10);
+        let answer = connection.try_send("POST", "/user/event", &[], body.as_bytes()).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        rustix::process::kill_process(Pid::from_child(&daemon), Signal::TERM).unwrap();
+        assert_eq!(daemon.wait().unwrap().code(), Some(0));
     }
 }

@@ -21,6 +21,8 @@ pub fn start(config: &Config) {
         .with_env_filter(filter(level))
         .with_target(false)
         .with_writer(io::stderr)
+        // It would be said on standard error, which is what failed, by a macro that panics.
+        .log_internal_errors(false)
         .with_ansi(terminal::has_colours());
     // Logging that is started already stays as it is.
     let _ = match config.log_format {
