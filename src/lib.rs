@@ -23,6 +23,7 @@
 //! * [`backup`]: a copy that a daemon can be started on, made while another one runs.
 //! * [`metrics`]: every metric, named and described in one place.
 //! * [`config`]: file, environment and flags become one validated configuration.
+//! * [`follow`]: one stream as it is committed, for whoever asks, with conditions.
 //! * [`server`]: routes, errors and health over HTTP.
 //! * [`totals`]: events per customer and hour, straight from a CSV file.
 //! * [`cli`]: one file per subcommand.
@@ -31,6 +32,7 @@ pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod disk;
+pub mod follow;
 pub mod ingest;
 pub mod log;
 pub mod metrics;

@@ -22,7 +22,7 @@ use families::{Maker, PairFamilies, StreamFamilies};
 pub use access::{AccessMetrics, Denied};
 pub use handles::{
     BackupMetrics, ConnectionMetrics, Limit, LimitMetrics, LogMetrics, RecoveryMetrics, Refusal,
-    ReloadMetrics, SinkMetrics, StreamMetrics, TableMetrics, TlsMetrics, UsageMetrics,
+    ReloadMetrics, SinkMetrics, StreamMetrics, TableMetrics, TailMetrics, TlsMetrics, UsageMetrics,
 };
 pub use late::{FigureMetrics, LateCounter};
 
@@ -45,6 +45,8 @@ pub struct Metrics {
     pub limits: LimitMetrics,
     /// What is read again at SIGHUP.
     pub reloads: ReloadMetrics,
+    /// Tails.
+    pub tails: TailMetrics,
     /// TLS.
     pub tls: TlsMetrics,
     /// The table sink's pool.
@@ -72,6 +74,7 @@ impl Metrics {
             access: AccessMetrics::new(&maker)?,
             limits: maker.limits()?,
             reloads: maker.reloads()?,
+            tails: maker.tails()?,
             tls: maker.tls()?,
             table: maker.table()?,
             usage: maker.usage()?,

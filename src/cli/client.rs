@@ -8,8 +8,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -52,6 +53,15 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// Its body.
     pub body: Bytes,
+}
+
+/// What the daemon has answered to a question whose answer may have no end.
+#[derive(Debug)]
+pub enum Streamed {
+    /// It does, as it goes on.
+    Body(Incoming),
+    /// It doesn't.
+    Refused(Answer),
 }
 
 /// Why there is no answer. The request may have arrived all the same.
@@ -138,6 +148,25 @@ impl Client {
         self.send(Method::GET, path, &HeaderMap::new(), Bytes::new().into()).await
     }
 
+    /// Asks for `path`, whose answer may have no end, over a connection of its own.
+    pub async fn stream(
+        &mut self,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<Streamed, Unanswered> {
+        self.open = None;
+        let mut connection = self.connection().await?;
+        let request = self.request(Method::GET, path, headers, Bytes::new().into())?;
+        let asked = tokio::time::timeout(self.patience, connection.send_request(request)).await;
+        let response = asked.map_err(|_| self.silent(self.patience))?;
+        let response = response.map_err(|error| self.failed(&error))?;
+        if response.status() == StatusCode::OK {
+            self.open = Some(connection);
+            return Ok(Streamed::Body(response.into_body()));
+        }
+        self.answer(response).await.map(Streamed::Refused)
+    }
+
     /// Posts `body` to `path`.
     pub async fn post(
         &mut self,
@@ -157,6 +186,21 @@ impl Client {
     ) -> Result<Answer, Unanswered> {
         let mut connection = self.connection().await?;
         let left = body.left();
+        let request = self.request(method, path, headers, body)?;
+        let exchange = self.exchange(&mut connection, request);
+        let answer = while_it_moves(&left, self.patience, exchange).await;
+        let answer = answer.unwrap_or_else(|| Err(self.silent(self.patience)))?;
+        self.open = Some(connection);
+        Ok(answer)
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: Outgoing,
+    ) -> Result<Request<Outgoing>, Unanswered> {
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = format!("{}{path}", self.place.prefix())
@@ -164,11 +208,7 @@ impl Client {
             .map_err(|error| self.broken(format!("`{path}` is no path: {error}")))?;
         request.headers_mut().extend(self.headers.clone());
         request.headers_mut().extend(headers.clone());
-        let exchange = self.exchange(&mut connection, request);
-        let answer = while_it_moves(&left, self.patience, exchange).await;
-        let answer = answer.unwrap_or_else(|| Err(self.silent(self.patience)))?;
-        self.open = Some(connection);
-        Ok(answer)
+        Ok(request)
     }
 
     async fn exchange(
@@ -177,6 +217,10 @@ impl Client {
         request: Request<Outgoing>,
     ) -> Result<Answer, Unanswered> {
         let response = connection.send_request(request).await.map_err(|e| self.failed(&e))?;
+        self.answer(response).await
+    }
+
+    async fn answer(&self, response: Response<Incoming>) -> Result<Answer, Unanswered> {
         let (head, body) = response.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|error| self.broken(error.to_string()))?.to_bytes();

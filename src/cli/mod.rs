@@ -24,6 +24,7 @@ mod quarantine;
 mod reach;
 mod replay;
 mod serve;
+mod tail;
 mod terminal;
 mod token;
 mod totals;
@@ -102,6 +103,8 @@ enum Command {
     Backup(backup::Arguments),
     /// Send a file's rows to a running daemon
     Import(import::Arguments),
+    /// Show a stream's events as they are committed
+    Tail(tail::Arguments),
     /// Make, list and revoke tokens
     Token(token::Arguments),
     /// Ask a running daemon whether it is ready
@@ -116,7 +119,7 @@ impl Command {
     /// The subcommands that take every key as a flag, by name.
     const CONFIGURED: [&str; 2] = ["serve", "config"];
     /// The subcommands that talk to a daemon, by name.
-    const OF_DAEMON: [&str; 3] = ["backup", "health", "import"];
+    const OF_DAEMON: [&str; 4] = ["backup", "health", "import", "tail"];
     /// The subcommands that read a data directory, by name.
     const OF_DATA: [&str; 6] = ["backup", "windows", "verify", "wal", "quarantine", "replay"];
 }
@@ -184,6 +187,7 @@ fn dispatch(program: &Program, cli: Cli, matches: &ArgMatches) -> anyhow::Result
         Command::Backup(arguments) => backup::run(&arguments, settings, out),
         Command::Quarantine(arguments) => quarantine::run(arguments, settings, out),
         Command::Import(arguments) => import::run(arguments, settings, out),
+        Command::Tail(arguments) => tail::run(&arguments, settings, out),
         Command::Token(arguments) => token::run(arguments, settings, out),
         Command::Health(arguments) => health::run(&arguments, settings, out),
         Command::Config(arguments) => config::run(&arguments, settings, out),

@@ -211,6 +211,13 @@ pub const KEYS: &[Key] = &[
         "One client can't take what all of them share",
     ),
     key(
+        "limits.tails",
+        COUNT,
+        Some("32"),
+        "Clients that follow a stream at a time; past it, new ones get 429",
+        "Each reads the log by itself, and takes some MiB while it reads history",
+    ),
+    key(
         "limits.columns",
         Kind::Count(1, Schema::COLUMNS_MAX as u64),
         Some("1024"),

@@ -128,6 +128,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// Idempotency keys kept at a time, of all streams together.
     pub keys_max: u64,
+    /// Clients that follow a stream at a time.
+    pub tails_max: usize,
     /// Requests a second of one token; any number if `None`.
     pub requests_per_second: Option<NonZeroU32>,
     /// Columns of one stream.
@@ -253,6 +255,7 @@ fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
         in_flight_bytes: in_flight.0,
         connections_max: settings.get("limits.connections")?,
         keys_max: settings.get::<usize>("limits.keys")? as u64,
+        tails_max: settings.get("limits.tails")?,
         requests_per_second: settings.optional("limits.rate")?.and_then(NonZeroU32::new),
         columns_max: settings.get("limits.columns")?,
         streams_max: settings.get("limits.streams")?,

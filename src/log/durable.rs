@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use super::Lsn;
 
 /// The end of the last synced batch. Read by many, moved by the committer alone.
@@ -12,6 +14,8 @@ pub(super) struct DurableEnd {
     end: AtomicU64,
     waiting: Mutex<Waiting>,
     moved: Condvar,
+    /// For those who wait without a thread.
+    changes: watch::Sender<Lsn>,
 }
 
 #[derive(Debug, Default)]
@@ -22,7 +26,12 @@ struct Waiting {
 
 impl DurableEnd {
     pub fn new(end: Lsn) -> Self {
-        Self { end: AtomicU64::new(end.0), waiting: Mutex::default(), moved: Condvar::new() }
+        Self {
+            end: AtomicU64::new(end.0),
+            waiting: Mutex::default(),
+            moved: Condvar::new(),
+            changes: watch::Sender::new(end),
+        }
     }
 
     pub fn get(&self) -> Lsn {
@@ -36,9 +45,15 @@ impl DurableEnd {
         if self.waiting.lock().unwrap_or_else(PoisonError::into_inner).threads > 0 {
             self.moved.notify_all();
         }
+        self.changes.send_replace(end);
     }
 
-    /// Ends all waits.
+    /// The end, as it moves from now on.
+    pub fn changes(&self) -> watch::Receiver<Lsn> {
+        self.changes.subscribe()
+    }
+
+    /// Ends all waits of threads.
     pub fn nudge(&self) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).nudges += 1;
         self.moved.notify_all();

@@ -207,6 +207,12 @@ impl Log {
         self.shared.durable.wait_beyond(lsn, timeout)
     }
 
+    /// The durable end as it moves, for those who wait without a thread. Nobody is told when the log has
+    /// failed: the process is about to end.
+    pub fn durable_changes(&self) -> watch::Receiver<Lsn> {
+        self.shared.durable.changes()
+    }
+
     /// Ends every [`Log::wait_beyond`] under way, so that its thread looks whether it should end.
     pub fn wake_readers(&self) {
         self.shared.durable.nudge();

@@ -57,7 +57,7 @@ pub mod repair;
 pub mod replayable;
 mod request;
 #[cfg(test)]
-mod rig;
+pub(crate) mod rig;
 pub mod scan;
 pub mod segment;
 mod segments;

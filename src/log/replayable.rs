@@ -17,9 +17,14 @@ pub fn holds_all_from(log: &LogDir, lsn: Lsn) -> Result<bool, ReadError> {
     if !log.path().is_dir() {
         return Ok(true);
     }
+    Ok(!is_trimmed(log, lsn)?)
+}
+
+/// Whether the log lacks something that it once held from `lsn` on, because its oldest segments are gone.
+pub fn is_trimmed(log: &LogDir, lsn: Lsn) -> Result<bool, ReadError> {
     match log.segments()?.first() {
-        Some(&first) if lsn < first => Ok(log.open(first)?.header().previous_end <= lsn),
-        _ => Ok(true),
+        Some(&first) if lsn < first => Ok(log.open(first)?.header().previous_end > lsn),
+        _ => Ok(false),
     }
 }
 

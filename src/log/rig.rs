@@ -19,10 +19,10 @@ use crate::disk::SimDisk;
 use crate::stream::{DecodeLimits, Decoder, FrameContext, Rows, Schema, StreamId, UnknownFields};
 
 /// Where the log is.
-pub(super) const DIR: &str = "/data/wal";
+pub(crate) const DIR: &str = "/data/wal";
 
 /// A log that moves when it is told to.
-pub(super) struct Rig {
+pub(crate) struct Rig {
     pub disk: SimDisk,
     pub log: Log,
     pub committer: Committer,
@@ -30,7 +30,7 @@ pub(super) struct Rig {
 }
 
 /// A request under way.
-pub(super) struct Upload {
+pub(crate) struct Upload {
     request: Request,
     lines: u64,
 }
@@ -56,7 +56,7 @@ fn fingerprint(key: &str) -> [u8; 32] {
 }
 
 /// The options that tests start from: small segments, no seals unless asked for.
-pub(super) fn options() -> LogOptions {
+pub(crate) fn options() -> LogOptions {
     LogOptions {
         segment_bytes: 64 << 10,
         reserve_bytes: 0,
@@ -65,20 +65,20 @@ pub(super) fn options() -> LogOptions {
     }
 }
 
-pub(super) fn schema() -> Schema {
+pub(crate) fn schema() -> Schema {
     let columns = [("at", "timestamp"), ("n", "i64"), ("pad", "string?")];
     let columns = columns.map(|(name, kind)| (name.to_owned(), kind.to_owned()));
     Schema::new("at", columns).unwrap()
 }
 
 /// Lines of events `n`, `n + 1`, …
-pub(super) fn text(n: u64, events: u64) -> Bytes {
+pub(crate) fn text(n: u64, events: u64) -> Bytes {
     let line = |n| format!("{{\"at\":\"2024-07-01T02:03:04Z\",\"n\":{n}}}\n");
     (n..n + events).map(line).collect::<String>().into()
 }
 
 /// What a future comes to without waiting for anything.
-pub(super) fn now<F: Future>(future: F) -> Option<F::Output> {
+pub(crate) fn now<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
@@ -216,14 +216,14 @@ impl Rig {
 }
 
 /// The numbers of events from row `from_row` on.
-pub(super) fn numbers(rows: &Rows, from_row: usize) -> Vec<u64> {
+pub(crate) fn numbers(rows: &Rows, from_row: usize) -> Vec<u64> {
     (from_row..rows.len())
         .map(|row| std::str::from_utf8(rows.cell(row, 1).unwrap()).unwrap().parse().unwrap())
         .collect()
 }
 
 /// The address of every batch in the log.
-pub(super) fn batches(dir: &LogDir) -> Vec<Lsn> {
+pub(crate) fn batches(dir: &LogDir) -> Vec<Lsn> {
     let mut scan = super::scan::Scan::oldest(dir.clone());
     let mut batches = Vec::new();
     loop {

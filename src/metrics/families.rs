@@ -8,7 +8,7 @@ use prometheus::{
 
 use super::handles::{
     BackupMetrics, ConnectionMetrics, Limit, LimitMetrics, LogMetrics, RecoveryMetrics, Refusal,
-    ReloadMetrics, SinkMetrics, StreamMetrics, TableMetrics, TlsMetrics, UsageMetrics,
+    ReloadMetrics, SinkMetrics, StreamMetrics, TableMetrics, TailMetrics, TlsMetrics, UsageMetrics,
 };
 use super::late::{FigureMetrics, LateCounter};
 
@@ -398,6 +398,18 @@ impl Maker {
             )?,
             handshakes_failed: self
                 .counter("tls_handshakes_failed_total", "TLS handshakes that failed.")?,
+        })
+    }
+
+    /// Tails.
+    pub(super) fn tails(&self) -> Result<TailMetrics, Error> {
+        Ok(TailMetrics {
+            open: self.gauge("tails", "Clients that follow a stream.")?,
+            dropped: self.counter(
+                "tails_dropped_total",
+                "Tails that were ended because their clients took nothing.",
+            )?,
+            events: self.counter("tail_events_total", "Events handed over to tails.")?,
         })
     }
 

@@ -64,6 +64,17 @@ pub struct TlsMetrics {
     pub handshakes_failed: IntCounter,
 }
 
+/// Tails: clients that follow a stream.
+#[derive(Clone, Debug)]
+pub struct TailMetrics {
+    /// Open now.
+    pub open: IntGauge,
+    /// Those that were ended because their clients took nothing.
+    pub dropped: IntCounter,
+    /// Events handed over to them.
+    pub events: IntCounter,
+}
+
 /// Reading files again while the daemon runs.
 #[derive(Clone, Debug)]
 pub struct ReloadMetrics {
@@ -245,11 +256,13 @@ pub enum Limit {
     Keys,
     /// Requests per second with one token.
     Rate,
+    /// Tails open at a time.
+    Tails,
 }
 
 impl Limit {
     /// Every one of them, in the order of their values.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Connections,
         Self::Head,
         Self::Stall,
@@ -261,6 +274,7 @@ impl Limit {
         Self::Depth,
         Self::Keys,
         Self::Rate,
+        Self::Tails,
     ];
 
     /// The label's value: the key, without `limits.`.
@@ -277,6 +291,7 @@ impl Limit {
             Self::Depth => "depth",
             Self::Keys => "keys",
             Self::Rate => "rate",
+            Self::Tails => "tails",
         }
     }
 }

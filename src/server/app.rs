@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::auth::Guard;
 use super::problem::Problem;
 use super::statistics::{self, Statistics};
+use super::tail::TailDesk;
 use crate::backup::Backups;
 use crate::config::{Config, Origins, StreamConfig};
 use crate::disk::Disk;
@@ -28,6 +29,7 @@ pub struct App {
     pub(super) metrics: Arc<Metrics>,
     pub(super) statistics: Statistics,
     pub(super) limits: BodyLimits,
+    pub(super) tails: TailDesk,
     /// For the bodies that are compressed.
     pub(super) decompression: DecompressionRoom,
     pub(super) streams: Vec<StreamConfig>,
@@ -74,6 +76,7 @@ impl App {
         Self {
             is_private: guard.is_none() && is_loopback,
             statistics: Statistics::new(),
+            tails: TailDesk::new(config.limits.tails_max, metrics.tails.clone()),
             metrics,
             limits: BodyLimits {
                 sent_bytes_max: config.limits.body_bytes_max,
@@ -97,9 +100,10 @@ impl App {
         let _ = self.ready.set(ready);
     }
 
-    /// The daemon is about to end: nothing new is taken.
+    /// The daemon is about to end: nothing new is taken, and what would never end is ended.
     pub fn set_ending(&self) {
         self.ending.store(true, Ordering::Release);
+        self.tails.end();
     }
 
     /// Notes for the statistics, for ever, how much has come.

@@ -54,6 +54,7 @@ mod service;
 mod socket;
 mod statistics;
 mod streams;
+mod tail;
 mod tls;
 mod usage;
 mod watch;

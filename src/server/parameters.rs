@@ -17,12 +17,18 @@ pub(super) struct Parameters(Vec<(String, String)>);
 impl Parameters {
     /// Refuses parameters that aren't among `known`, and those that are there twice.
     pub(super) fn check(&self, known: &[&str]) -> Result<(), Problem> {
+        self.check_with(known, &[])
+    }
+
+    /// The same, but that those may be there twice that may be there `often`.
+    pub(super) fn check_with(&self, known: &[&str], often: &[&str]) -> Result<(), Problem> {
         for (at, (name, _)) in self.0.iter().enumerate() {
             let shown: String = name.chars().take(SHOWN_CHARS_MAX).collect();
             if !known.contains(&name.as_str()) {
                 return Err(unknown(&shown, known));
             }
-            if self.0[..at].iter().any(|(other, _)| other == name) {
+            let is_repeated = self.0[..at].iter().any(|(other, _)| other == name);
+            if is_repeated && !often.contains(&name.as_str()) {
                 return Err(Problem::parameter(name, format!("`{name}` is there twice")));
             }
         }
@@ -32,6 +38,11 @@ impl Parameters {
     /// The text of a parameter.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The texts of a parameter that may be there often.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
     /// The position that the client wants to have seen.

@@ -1,12 +1,14 @@
 //! Errors as problem documents (RFC 9457).
 
+use std::num::NonZeroU64;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::ingest::{DocumentError, IngestError, Shape};
-use crate::log::AppendError;
+use crate::log::{AppendError, Lsn};
 use crate::quarantine::NoRoom;
 use crate::sinks::keys::Unclaimed;
 use crate::stream::{LineError, cloud_events};
@@ -27,6 +29,8 @@ pub struct Problem {
     detail: String,
     place: Option<Place>,
     field: Option<String>,
+    /// Where the log begins, if what was asked for is trimmed.
+    oldest: Option<NonZeroU64>,
     retry_after_seconds: Option<u32>,
 }
 
@@ -65,6 +69,8 @@ struct Document<'a> {
     index: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest: Option<String>,
 }
 
 /// The same on one line: what a client sent may be repeated in it, whatever that was.
@@ -79,9 +85,9 @@ fn printable(detail: String) -> String {
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: String) -> Self {
-        let (place, field, retry_after_seconds) = (None, None, None);
+        let (place, field, oldest, retry_after_seconds) = (None, None, None, None);
         let detail = printable(detail);
-        Self { status, kind, title, detail, place, field, retry_after_seconds }
+        Self { status, kind, title, detail, place, field, oldest, retry_after_seconds }
     }
 
     fn retry_after(self, seconds: u32) -> Self {
@@ -114,6 +120,19 @@ impl Problem {
     pub fn method_not_allowed(detail: impl Into<String>) -> Self {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         Self::new(status, "method-not-allowed", "Method not allowed", detail.into())
+    }
+
+    /// What was asked for isn't in the log any more, which begins at `oldest`: 410.
+    pub fn trimmed(detail: impl Into<String>, oldest: Lsn) -> Self {
+        let gone = Self::new(StatusCode::GONE, "trimmed", "Trimmed", detail.into());
+        Self { oldest: NonZeroU64::new(oldest.0), ..gone }
+    }
+
+    /// As many tails are open as may be, which is `tails_max`: 429.
+    pub fn too_many_tails(tails_max: usize) -> Self {
+        let detail = format!("{tails_max} tails are open, which is `limits.tails`");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-tails", "Too many tails", detail)
+            .retry_after(RETRY_LATER_SECONDS)
     }
 
     /// A parameter of the query is wrong: 400.
@@ -408,6 +427,7 @@ impl Problem {
             line,
             index,
             field: self.field.as_deref(),
+            oldest: self.oldest.map(|lsn| lsn.to_string()),
         };
         // Strings and numbers always encode.
         serde_json::to_vec(&document).unwrap_or_default()

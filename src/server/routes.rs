@@ -18,7 +18,7 @@ use super::auth::{self, Access, Guard, Need, Scope};
 use super::extract::InPath;
 use super::problem::Problem;
 use super::{
-    backup, cors, csv_file, events, health, ingest, observe, openapi, page, streams, usage,
+    backup, cors, csv_file, events, health, ingest, observe, openapi, page, streams, tail, usage,
 };
 use crate::config::Origins;
 use crate::sinks::usage::STREAM as USAGE;
@@ -56,7 +56,8 @@ fn routes(app: &Arc<App>) -> Routes {
         .at("/v1/streams/{stream}/windows", read_named.clone(), get(streams::windows))
         .at("/v1/streams/{stream}/windows/close", admin_named, post(streams::close_window))
         .at("/v1/streams/{stream}/windows/{file}", read_named.clone(), get(csv_file::download))
-        .at("/v1/streams/{stream}/rejected", read_named, get(streams::rejected))
+        .at("/v1/streams/{stream}/rejected", read_named.clone(), get(streams::rejected))
+        .at("/v1/streams/{stream}/tail", read_named, get(tail::tail))
         .at("/v1/customers/{id}/total_events", read(USAGE), get(usage::one))
         .at("/v1/customers//total_events", read(USAGE), get(usage::of_empty_id))
         .at("/v1/usage/totals", read(USAGE), get(usage::all))

@@ -15,11 +15,12 @@ use crate::rig::{OWN_STREAM, Rig, get, problem};
 const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
 const JSON: (&str, &str) = ("content-type", "application/json");
 const CSV: (&str, &str) = ("content-type", "text/csv");
+const TAIL: &str = "/v1/streams/{stream}/tail";
 const WINDOWS: &str = "/v1/streams/user-events/windows";
 
-/// What no request can bring about: a disk, a database or a clock would have to play along. Their examples
+/// What no request can bring about: a disk, a database, a clock or other clients would have to play along. Their examples
 /// are made by what makes the errors, like all others.
-const NOT_TO_BE_HAD: [&str; 22] = [
+const NOT_TO_BE_HAD: [&str; 24] = [
     "backup-under-way",
     "broken-body",
     "busy",
@@ -37,7 +38,9 @@ const NOT_TO_BE_HAD: [&str; 22] = [
     "still-opening",
     "table-away",
     "table-not-there-yet",
+    "too-many-tails",
     "too-slow",
+    "trimmed",
     "upload-fills-log",
     "usage-not-open",
     "usage-not-there-yet",
@@ -143,6 +146,10 @@ fn reading(daemon: &Daemon, examples: &mut Examples) {
             format!("{WINDOWS}/user-events-19700101-000000.csv"),
         ),
         ("no-format", "/metrics", "/metrics?format=xml".into()),
+        ("no-form", TAIL, "/v1/streams/usage/tail?format=csv".into()),
+        ("no-begin", TAIL, "/v1/streams/usage/tail?from=yesterday".into()),
+        ("no-condition", TAIL, "/v1/streams/usage/tail?where=credits".into()),
+        ("unknown-of-tail", TAIL, "/v1/streams/usage/tail?unknown=1".into()),
         ("no-limit", "/events", "/events?limit=0".into()),
         ("no-cursor", "/events", "/events?cursor=x".into()),
         ("no-parameter-of-events", "/events", "/events?unknown=1".into()),

@@ -51,6 +51,8 @@ fn finds_nothing(daemon: &Daemon, examples: u32, token: Option<&str>) {
         .args(["--phases", "examples,coverage,fuzzing"])
         // Python's HTTP client makes one slash of two before it sends a path.
         .args(["--exclude-path", "/v1/customers//total_events"])
+        // A good answer has no end there. `tests/tail` asks in all ways.
+        .args(["--exclude-path", "/v1/streams/{stream}/tail"])
         .current_dir(&reports)
         .env("PYTHONPATH", HERE)
         .env("PYTHONDONTWRITEBYTECODE", "1")

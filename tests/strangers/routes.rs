@@ -20,7 +20,7 @@ use Of::{All, Nobody, Stream};
 const WINDOWS: &str = "/v1/streams/user-events/windows";
 
 /// Every route but health: method, path, scope, and whose data it is about.
-const ROUTES: [(&str, &str, &str, Of); 26] = [
+const ROUTES: [(&str, &str, &str, Of); 28] = [
     ("POST", "/user/event", "ingest", Stream("user-events")),
     ("POST", "/orders", "ingest", Stream("orders")),
     ("POST", "/events", "ingest", Stream("events")),
@@ -41,6 +41,8 @@ const ROUTES: [(&str, &str, &str, Of); 26] = [
     ("GET", "/v1/streams/user-events/windows/x.csv", "read", Stream("user-events")),
     ("POST", "/v1/streams/user-events/windows/close", "admin", Stream("user-events")),
     ("GET", "/v1/streams/user-events/rejected", "read", Stream("user-events")),
+    ("GET", "/v1/streams/orders/tail?from=later", "read", Stream("orders")),
+    ("GET", "/v1/streams/nowhere/tail", "read", Stream("nowhere")),
     ("POST", "/v1/backup", "admin", All),
     ("GET", "/", "read", Nobody),
     ("GET", "/openapi.json", "read", Nobody),

@@ -18,9 +18,11 @@ pub(super) const READ_AHEAD_BYTES: usize = 4 << 20;
 const READ_AHEAD_ITEMS: usize = 4096;
 
 /// Items in order, decoded or not yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ReadAhead {
     entries: VecDeque<Entry>,
+    /// Raw bytes that may be under way at once.
+    pub bytes_max: usize,
     /// Bytes of lines that are being decoded, or are decoded and not taken yet.
     pub raw_bytes: usize,
 }
@@ -71,10 +73,16 @@ impl EventsAt {
     }
 }
 
+impl Default for ReadAhead {
+    fn default() -> Self {
+        Self { entries: VecDeque::new(), bytes_max: READ_AHEAD_BYTES, raw_bytes: 0 }
+    }
+}
+
 impl ReadAhead {
     /// Whether more may be read.
     pub fn has_room(&self) -> bool {
-        self.raw_bytes < READ_AHEAD_BYTES && self.entries.len() < READ_AHEAD_ITEMS
+        self.raw_bytes < self.bytes_max && self.entries.len() < READ_AHEAD_ITEMS
     }
 
     pub fn is_empty(&self) -> bool {

@@ -166,6 +166,22 @@ impl Reader {
         Self { reads, ..self }
     }
 
+    /// The same reader from a position that may be anyone's guess. What committed behind it and began before
+    /// it is never passed over: [`ReadError::Headless`] tells of each such request, and whoever reads
+    /// looks for its beginning.
+    #[must_use]
+    pub fn strict(self) -> Self {
+        Self { begins_anywhere: false, ..self }
+    }
+
+    /// The same reader, which holds less of what it has read ahead: about so many bytes of lines. For one
+    /// of many readers, each of which has time.
+    #[must_use]
+    pub fn reading_ahead(mut self, bytes: usize) -> Self {
+        self.ahead.bytes_max = bytes;
+        self
+    }
+
     /// The next item, or `None` if all that is durable is read. Never waits for more to be written.
     #[allow(clippy::should_implement_trait)] // An iterator is over at `None`; here more may come.
     pub fn next(&mut self) -> Result<Option<Item>, ReadError> {

@@ -15,6 +15,7 @@ use http_body::Body as _;
 use super::denial::Denial;
 use super::grant::{Grant, Need};
 use super::guard::Guard;
+use super::scope::Scope;
 use crate::server::app::App;
 use crate::server::problem::Problem;
 
@@ -105,6 +106,32 @@ impl Access {
     /// Whether the stream is among it.
     pub(in crate::server) fn is_to(&self, stream: &str) -> bool {
         self.0.as_ref().is_none_or(|grant| grant.streams.contain(stream))
+    }
+}
+
+/// The token of a request whose answer has no end, to be asked now and then whether it is still good.
+pub(in crate::server) struct HeldToken(Option<Held>);
+
+struct Held {
+    guard: Arc<Guard>,
+    grant: Arc<Grant>,
+    need: Need,
+}
+
+impl Access {
+    /// The token, for as long as it is good for `scope` of `stream`. Whoever needs none has one for ever.
+    pub(in crate::server) fn held(self, app: &App, scope: Scope, stream: &str) -> HeldToken {
+        let both = app.guard.clone().zip(self.0);
+        let need = Need::stream(scope, stream);
+        HeldToken(both.map(|(guard, grant)| Held { guard, grant, need }))
+    }
+}
+
+impl HeldToken {
+    /// Whether a request with it would still be let through, but for how many there may be.
+    pub(in crate::server) fn is_good(&self) -> bool {
+        let Some(Held { guard, grant, need }) = &self.0 else { return true };
+        guard.now(grant).is_some_and(|grant| need.check(&grant, None).is_ok())
     }
 }
 

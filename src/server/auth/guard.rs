@@ -119,6 +119,13 @@ impl Guard {
         Ok(held.grant.clone())
     }
 
+    /// What the token of `grant` grants now; `None` if it is revoked.
+    pub(super) fn now(&self, grant: &Grant) -> Option<Arc<Grant>> {
+        let in_force = self.in_force();
+        let held = in_force.get(&grant.id).filter(|held| held.grant.sha256.is(&grant.sha256));
+        held.map(|held| held.grant.clone())
+    }
+
     /// Counts a request that isn't let through, and tells of those that look like somebody trying tokens,
     /// with the address that the last of them came `from`, if it has one.
     pub(super) fn note(&self, denial: &Denial, from: Option<SocketAddr>) {

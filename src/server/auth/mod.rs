@@ -33,7 +33,7 @@ mod streams;
 mod token;
 
 pub(super) use self::denial::Denial;
-pub(super) use self::gate::{Access, Peer, authenticate, authorised};
+pub(super) use self::gate::{Access, HeldToken, Peer, authenticate, authorised};
 pub(super) use self::grant::Need;
 
 pub use self::edit::{add, revoke};

@@ -57,6 +57,10 @@ fn problem() -> ObjectBuilder {
             sometimes("line", count("The line that is wrong, from 1.")),
             sometimes("index", count("The event of a JSON document that is wrong, from 0.")),
             sometimes("field", text("The field, parameter or header that is wrong.")),
+            sometimes(
+                "oldest",
+                position("Where the log begins, if what was asked for is trimmed."),
+            ),
         ],
     )
 }

@@ -27,6 +27,7 @@ mod refusals;
 mod schema;
 mod sending;
 mod table;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -80,6 +81,7 @@ fn described(streams: &[StreamConfig], is_guarded: bool) -> OpenApi {
     for operations in [
         sending::operations(streams),
         windows::operations(streams),
+        tail::operations(streams),
         table::operations(streams),
         usage::operations(streams),
         daemon::operations(),

@@ -92,7 +92,8 @@ pub(super) fn time(name: &str, about: &str) -> Parameter {
     query(name, about, formatted("", TIMESTAMP_FORMAT))
 }
 
-fn header(name: &str, about: &str, schema: impl Into<Part>) -> Parameter {
+/// A header, which may be left out.
+pub(super) fn header(name: &str, about: &str, schema: impl Into<Part>) -> Parameter {
     parameter(ParameterIn::Header, name, about, schema).required(Required::False).build()
 }
 

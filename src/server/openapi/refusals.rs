@@ -15,13 +15,15 @@ use super::headers;
 use super::schema::named;
 use crate::backup::BackupError;
 use crate::config::StreamConfig;
+use crate::follow::{Begin, ConditionError, FollowError};
 use crate::ingest::{DocumentError, Encoding, IngestError, NotKept, Shape};
 use crate::log::{AppendError, Lsn};
 use crate::quarantine::NoRoom;
 use crate::server::auth::{Denial, Scope};
 use crate::server::problem::{self, Problem};
 use crate::server::{
-    app, backup, csv_file, events, idempotency, media, observe, parameters, read_your_writes, usage,
+    app, backup, csv_file, events, idempotency, media, observe, parameters, read_your_writes, tail,
+    usage,
 };
 use crate::sinks::keys::Unclaimed;
 use crate::sinks::usage::{NAME as USAGE_SINK, STREAM as USAGE, UsageError};
@@ -85,6 +87,7 @@ fn meaning(status: StatusCode) -> &'static str {
         StatusCode::UNAUTHORIZED => "It needs a token, or another one.",
         StatusCode::FORBIDDEN => "The token isn't for that.",
         StatusCode::NOT_FOUND => "Nothing has that name.",
+        StatusCode::GONE => "That isn't in the log any more.",
         StatusCode::REQUEST_TIMEOUT => "The body came too slowly.",
         StatusCode::CONFLICT => "The `Idempotency-Key` is that of another request.",
         StatusCode::PAYLOAD_TOO_LARGE => "Something is longer than its limit.",
@@ -142,6 +145,22 @@ pub(super) fn of_windows() -> [Refusal; 2] {
 /// Those of a file's download.
 pub(super) fn of_file(stream: &str) -> [Refusal; 1] {
     [Refusal::new("no-file", csv_file::no_file(stream, &format!("{stream}-19700101-000000.csv")))]
+}
+
+/// Those of a tail.
+pub(super) fn of_tail() -> Vec<Refusal> {
+    let mut all = vec![
+        Refusal::new("shutting-down", AppendError::ShuttingDown),
+        Refusal::new("no-form", tail::no_form("csv")),
+        of_unknown("unknown-of-tail", &tail::PARAMETERS),
+        Refusal::new("trimmed", FollowError::Trimmed { oldest: POSITION }),
+        Refusal::new("too-many-tails", Problem::too_many_tails(32)),
+    ];
+    let no_begin = "yesterday".parse::<Begin>().err();
+    all.extend(no_begin.map(|why| Refusal::new("no-begin", tail::no_begin("from", why))));
+    let no_condition = ConditionError::Form { text: "credits".to_owned() };
+    all.push(Refusal::new("no-condition", no_condition));
+    all
 }
 
 /// Those of the parameter `position`.
