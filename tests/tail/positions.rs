@@ -1,7 +1,7 @@
 //! Going on from a position: after a break, after a crash, and where the log is trimmed.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::Tail;
 use crate::harness::{Daemon, PATIENCE, position, run, user_events};
@@ -116,7 +116,8 @@ fn a_position_that_is_trimmed_is_gone_and_the_oldest_is_told() {
     assert!(tail.is_quiet());
 }
 
-/// Sends until the first file of the log is gone. The number of events that came by then.
+/// Sends until the first file of the log is gone, and waits until no other one is going to be; then comes one event
+/// more. The number of events that came by then.
 fn fill_until_trimmed(daemon: &Daemon) -> u64 {
     let segments = || {
         let names = std::fs::read_dir(daemon.data.join("wal")).unwrap();
@@ -131,5 +132,11 @@ fn fill_until_trimmed(daemon: &Daemon) -> u64 {
         assert_eq!(daemon.post("/user/event", user_events(sent, 2000)).status, 200);
         sent += 2000;
     }
-    sent
+    let end = Instant::now() + PATIENCE;
+    while daemon.get("/health").json()["log"]["segments"] != 1 {
+        assert!(Instant::now() < end, "the sinks don't come to the end\n{}", daemon.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(daemon.post("/user/event", user_events(sent, 1)).status, 200);
+    sent + 1
 }

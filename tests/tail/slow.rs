@@ -70,7 +70,7 @@ fn a_long_request_is_followed_without_being_held() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(data.path());
     let body = user_events(0, 50_000);
-    let rounds = (32 << 20) / body.len();
+    let rounds = (64 << 20) / body.len();
     let mut upload = daemon.connect();
     upload
         .write(format!(
@@ -95,5 +95,6 @@ fn a_long_request_is_followed_without_being_held() {
         assert!(tail.is_quiet());
     }
     let grown = daemon.resident_bytes_max().unwrap_or_default().saturating_sub(before);
-    assert!(grown < 16 << 20, "two tails of a request of 32 MiB took {grown} bytes");
+    // What the allocator keeps for a while of what went through it, and not two requests, nor one.
+    assert!(grown < 32 << 20, "two tails of a request of 64 MiB took {grown} bytes");
 }
