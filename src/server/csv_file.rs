@@ -14,13 +14,15 @@ use http_body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
 
 use super::app::App;
-use super::extract::{InPath, InQuery};
+use super::extract::InPath;
+use super::parameters::Parameters;
 use super::problem::Problem;
 use super::read_your_writes;
-use super::streams::AtPosition;
 use crate::disk::DiskFile;
 use crate::sinks::windows::Windows;
 
+/// What a file can be asked for with.
+pub(super) const PARAMETERS: [&str; 1] = ["position"];
 /// The longest name that a file can have.
 const NAME_BYTES_MAX: usize = 255;
 /// Read from the file at a time.
@@ -30,11 +32,12 @@ const PIECE_BYTES: u64 = 256 << 10;
 pub(super) async fn download(
     State(app): State<Arc<App>>,
     InPath((stream, file)): InPath<(String, String)>,
-    InQuery(at): InQuery<AtPosition>,
+    parameters: Parameters,
 ) -> Result<Response, Problem> {
     let ready = app.ready()?;
     let windows = ready.windows(&app, &stream)?;
-    read_your_writes::wait_for(ready, Windows::NAME, &stream, at.position()).await?;
+    parameters.check(&PARAMETERS)?;
+    read_your_writes::wait_for(ready, Windows::NAME, &stream, parameters.position()).await?;
     let missing = || no_file(&stream, &file);
     // A name that could lead elsewhere, or to the open window, is not that of a committed file.
     let inner = file.strip_prefix(&format!("{stream}-")).and_then(|rest| rest.strip_suffix(".csv"));

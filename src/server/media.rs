@@ -54,6 +54,8 @@ const FORMATS: [&str; 5] = [
     "application/cloudevents+json",
     "application/cloudevents-batch+json",
 ];
+/// What an event in binary mode has, section 3.1 of CloudEvents' HTTP binding, and nothing else.
+const BINARY_MODE: &str = "ce-specversion";
 /// How many of [`FORMATS`] every stream takes.
 const FORMATS_OF_ALL: usize = 3;
 
@@ -71,7 +73,22 @@ pub(super) fn of_events(headers: &HeaderMap, stream: &str) -> Result<(Format, En
             format.ok_or_else(|| not_taken(stream, value))?
         }
     };
+    if stream == USAGE
+        && !matches!(format, Format::CloudEvents(_))
+        && headers.contains_key(BINARY_MODE)
+    {
+        return Err(in_binary_mode());
+    }
     Ok((format, encoding(headers)?))
+}
+
+/// The body is a `CloudEvent`'s data alone, and its attributes are headers.
+pub(super) fn in_binary_mode() -> Problem {
+    Problem::unsupported(format!(
+        "this is a CloudEvent in binary mode, as its header `{BINARY_MODE}` says; windrow takes them in \
+         structured mode, whole in the body, with `Content-Type: {}`",
+        FORMATS[FORMATS_OF_ALL]
+    ))
 }
 
 /// The stream takes no bodies of that `Content-Type`.
@@ -273,6 +290,20 @@ mod tests {
             assert!(problem.detail().contains(media), "{}", problem.detail());
             assert!(problem.detail().contains("/v1/streams/events"), "{}", problem.detail());
         }
+    }
+
+    #[test]
+    fn a_cloud_event_in_binary_mode_is_told_which_mode_is_taken() {
+        let mut headers = HeaderMap::new();
+        headers.insert(BINARY_MODE, HeaderValue::from_static("1.0"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let problem = of_events(&headers, "usage").unwrap_err();
+        assert_eq!(problem.status(), 415);
+        assert!(problem.detail().contains("`Content-Type: application/cloudevents+json`"));
+        // Elsewhere the data is what the stream takes.
+        assert_eq!(of_events(&headers, "orders"), Ok((Format::Json, Encoding::Identity)));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORMATS[FORMATS_OF_ALL]));
+        assert!(of_events(&headers, "usage").is_ok());
     }
 
     #[test]

@@ -10,12 +10,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
-use serde::Deserialize;
 
 use super::app::{App, Ready};
 use super::auth::Access;
-use super::extract::InQuery;
 use super::list;
+use super::parameters::Parameters;
 use super::problem::Problem;
 use crate::metrics::Metrics;
 
@@ -25,19 +24,18 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; c
 /// Figures are waited for so long after a start, while what waits in the log is being counted.
 const FIGURES_WAIT: Duration = Duration::from_secs(1);
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Parameters {
-    format: Option<String>,
-}
+/// What the metrics can be asked for with.
+pub(super) const PARAMETERS: [&str; 1] = ["format"];
 
 /// The metrics, in the format that the query or `Accept` asks for.
 pub(super) async fn metrics(
     State(app): State<Arc<App>>,
     access: Access,
-    InQuery(parameters): InQuery<Parameters>,
+    parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let json = match parameters.format.as_deref() {
+    parameters.check(&PARAMETERS)?;
+    let json = match parameters.get("format") {
         None => accepts_json(&headers),
         Some("json") => true,
         Some("text" | "prometheus") => false,

@@ -1,9 +1,8 @@
 //! The parameters of a query: each checked, none taken that isn't known.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
 
-use super::extract::InQuery;
 use super::problem::Problem;
 use crate::time::{Timestamp, TimestampError};
 
@@ -112,8 +111,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let InQuery(parameters) = InQuery::from_request_parts(parts, state).await?;
-        Ok(Self(parameters))
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(parameters)) => Ok(Self(parameters)),
+            Err(error) => Err(Problem::query(error.body_text())),
+        }
     }
 }
 
@@ -122,7 +123,7 @@ impl Parameters {
     /// Those of a query's text.
     pub(super) fn of(query: &str) -> Self {
         let uri = format!("/?{query}").parse().unwrap();
-        let axum::extract::Query(parameters) = axum::extract::Query::try_from_uri(&uri).unwrap();
+        let Query(parameters) = Query::try_from_uri(&uri).unwrap();
         Self(parameters)
     }
 }

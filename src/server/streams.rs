@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::app::App;
 use super::auth::Access;
 use super::events;
-use super::extract::{InPath, InQuery};
+use super::extract::InPath;
 use super::ingest;
 use super::media;
-use super::parameters::{no_cursor, no_limit};
+use super::parameters::{Parameters, no_cursor};
 use super::problem::Problem;
 use super::read_your_writes;
 use crate::config::StreamConfig;
@@ -27,17 +27,8 @@ pub(super) const LIMIT_DEFAULT: usize = 1000;
 /// Committed windows in one answer at most.
 pub(super) const LIMIT_MAX: usize = 10_000;
 
-/// `?position=…`.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct AtPosition {
-    position: Option<String>,
-}
-
-impl AtPosition {
-    pub(super) fn position(&self) -> Option<&str> {
-        self.position.as_deref()
-    }
-}
+/// What a listing of windows can be asked with.
+pub(super) const PARAMETERS: [&str; 3] = ["position", "limit", "cursor"];
 
 /// A stream, as `GET /v1/streams` shows it.
 #[derive(Debug, Serialize)]
@@ -69,24 +60,12 @@ pub(super) async fn list(State(app): State<Arc<App>>, access: Access) -> Respons
 }
 
 /// Which part of a listing is asked for.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Part {
-    position: Option<String>,
-    limit: Option<String>,
-    cursor: Option<String>,
-}
-
-impl Part {
-    fn page(&self) -> Result<Page, Problem> {
-        let limit = match self.limit.as_deref().map(str::parse::<usize>) {
-            None => LIMIT_DEFAULT,
-            Some(Ok(limit @ 1..=LIMIT_MAX)) => limit,
-            Some(_) => return Err(no_limit(LIMIT_MAX)),
-        };
-        match &self.cursor {
-            None => Ok(Page::newest(limit)),
-            Some(cursor) => Page::at(cursor, limit).ok_or_else(no_cursor),
-        }
+fn page(parameters: &Parameters) -> Result<Page, Problem> {
+    parameters.check(&PARAMETERS)?;
+    let limit = parameters.limit(LIMIT_DEFAULT, LIMIT_MAX)?;
+    match parameters.get("cursor") {
+        None => Ok(Page::newest(limit)),
+        Some(cursor) => Page::at(cursor, limit).ok_or_else(no_cursor),
     }
 }
 
@@ -94,12 +73,12 @@ impl Part {
 pub(super) async fn windows(
     State(app): State<Arc<App>>,
     InPath(stream): InPath<String>,
-    InQuery(part): InQuery<Part>,
+    parameters: Parameters,
 ) -> Result<Response, Problem> {
     let ready = app.ready()?;
     let windows = ready.windows(&app, &stream)?.clone();
-    let page = part.page()?;
-    read_your_writes::wait_for(ready, Windows::NAME, &stream, part.position.as_deref()).await?;
+    let page = page(&parameters)?;
+    read_your_writes::wait_for(ready, Windows::NAME, &stream, parameters.position()).await?;
     match tokio::task::spawn_blocking(move || windows.listing(&page)).await {
         Ok(Ok(listing)) => Ok(Json(listing).into_response()),
         Ok(Err(error)) => Err(Problem::internal(error.to_string())),

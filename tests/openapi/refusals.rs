@@ -138,6 +138,13 @@ fn reading(daemon: &Daemon, examples: &mut Examples) {
         ),
         ("no-cursor", "/v1/streams/{stream}/windows", format!("{WINDOWS}?cursor=x")),
         ("no-limit-of-windows", "/v1/streams/{stream}/windows", format!("{WINDOWS}?limit=0")),
+        ("no-parameter-of-windows", "/v1/streams/{stream}/windows", format!("{WINDOWS}?unknown=1")),
+        (
+            "no-parameter-of-file",
+            "/v1/streams/{stream}/windows/{file}",
+            format!("{WINDOWS}/user-events-19700101-000000.csv?unknown=1"),
+        ),
+        ("no-parameter-of-metrics", "/metrics", "/metrics?unknown=1".into()),
         ("no-windows", "/v1/streams/{stream}/windows", "/v1/streams/usage/windows".into()),
         ("no-stream", "/v1/streams/{stream}/rejected", "/v1/streams/unknown/rejected".into()),
         (
@@ -184,6 +191,7 @@ fn sending(daemon: &Daemon, examples: &mut Examples) {
         ("too-many-events", "/events/batch", &[JSON], &many),
         ("unknown-type", "/user/event", &[("content-type", "image/png")], ""),
         ("unknown-type-for-usage", "/v1/ingest", &[("content-type", "image/png")], ""),
+        ("cloud-event-in-binary-mode", "/v1/ingest", &[JSON, ("ce-specversion", "1.0")], "{}"),
         ("no-json", "/events", &[CSV], "a"),
         ("unknown-encoding", "/user/event", &[NDJSON, ("content-encoding", "br")], ""),
         (

@@ -9,7 +9,7 @@ use super::parameters::query;
 use super::refusals;
 use super::schema::{always, named, object, one_of, only, text};
 use crate::server::auth::Scope;
-use crate::server::page;
+use crate::server::{observe, page};
 
 /// Those that every daemon has.
 pub(super) fn operations() -> Vec<Operation> {
@@ -45,6 +45,7 @@ fn metrics() -> Operation {
         .gives_json(named("Statistics"))
         .refuses([
             refusals::no_format(),
+            refusals::of_unknown("no-parameter-of-metrics", &observe::PARAMETERS),
             refusals::still_opening(),
         ])
 }

@@ -296,6 +296,11 @@ pub(super) fn of_lines(stream: &str) -> [Refusal; 4] {
     ]
 }
 
+/// A `CloudEvent` whose attributes are headers.
+pub(super) fn in_binary_mode() -> Refusal {
+    Refusal::new("cloud-event-in-binary-mode", media::in_binary_mode())
+}
+
 /// Those of events in a JSON document.
 pub(super) fn of_documents() -> [Refusal; 3] {
     let cut_off = DocumentError::Malformed {

@@ -65,6 +65,9 @@ fn into_stream(stream: &StreamConfig, path: &str, id: &str) -> Operation {
     let mut refusals = refused(stream);
     refusals.extend(refusals::of_lines(name));
     refusals.extend(refusals::of_documents());
+    if name == USAGE {
+        refusals.push(refusals::in_binary_mode());
+    }
     sending(operation.about(ABOUT), refusals).takes(body(stream)).gives_json(named("Accepted"))
 }
 

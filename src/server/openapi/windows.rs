@@ -8,7 +8,8 @@ use super::refusals;
 use super::schema::{always, count, flag, list, named, object, one_of, position, text};
 use crate::config::StreamConfig;
 use crate::server::auth::Scope;
-use crate::server::streams::{LIMIT_DEFAULT, LIMIT_MAX};
+use crate::server::csv_file;
+use crate::server::streams::{LIMIT_DEFAULT, LIMIT_MAX, PARAMETERS};
 use crate::sinks::windows::Windows;
 
 /// Those about the streams, of which some have windows.
@@ -72,6 +73,7 @@ fn listing(streams: &[StreamConfig], names: &[&str]) -> Operation {
     .gives_json(named("Windows"))
     .refuses(refusals::of_position(Windows::NAME, names[0]))
     .refuses(refusals::of_pages(LIMIT_MAX))
+    .refuses([refusals::of_unknown("no-parameter-of-windows", &PARAMETERS)])
 }
 
 fn close(streams: &[StreamConfig], names: &[&str]) -> Operation {
@@ -116,6 +118,7 @@ fn file(streams: &[StreamConfig], names: &[&str]) -> Operation {
     .gives("text/csv", ContentBuilder::new().schema(Some(text("CSV (RFC 4180)."))).build())
     .refuses(refusals::of_position(Windows::NAME, names[0]))
     .refuses(refusals::of_file(names[0]))
+    .refuses([refusals::of_unknown("no-parameter-of-file", &csv_file::PARAMETERS)])
 }
 
 /// An operation about the windows of a stream.
