@@ -14,7 +14,8 @@
 //! B2. A copy has its name only when all of it is durable. What was cut off stands under another name,
 //!     as which nothing starts, and the next backup of that name removes it.
 //! B3. Ingestion doesn't wait for a backup, and neither does any sink for longer than a checkpoint. The log isn't
-//!     trimmed and `windows.keep` removes nothing until the backup has what it needs of them.
+//!     trimmed and `windows.keep` removes nothing until the backup has what it needs of them. Where that
+//!     alone is why the log is full, the backup is given up: events go before it.
 //! B4. The original is never changed. Committed windows, which never change, share their bytes with it
 //!     where the file system allows that; nothing else does.
 //!

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::source::Copying;
 use super::{BackupError, Report, Source};
-use crate::log::{Log, Lsn};
+use crate::log::{Log, Lsn, SpaceState};
 use crate::metrics::BackupMetrics;
 use crate::sinks::table::sql::DatabaseUrl;
 use crate::sinks::{PairStatus, Sinks, table};
@@ -62,6 +62,13 @@ impl Backups {
 
     fn write(&self, copying: &mut Copying<'_>) -> Result<Option<Lsn>, BackupError> {
         let _pin = self.log.pin();
+        let (log, sinks) = (self.log.clone(), Arc::clone(&self.sinks));
+        copying.copier.give_way_to(move || {
+            if log.space() != SpaceState::Enough {
+                sinks.trim();
+            }
+            log.pins_are_in_the_way()
+        });
         copying.start_files()?;
         for pair in self.sinks.pairs() {
             self.write_sink(pair, copying)?;

@@ -7,11 +7,11 @@
 //! Nothing else may be, because the copy would change with the original.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fmt, fs};
 
 use super::{Disk, DiskFile};
 
@@ -48,6 +48,12 @@ pub enum CopyError {
     /// Whoever wanted the copy doesn't any more.
     #[error("the copy was called off before it was whole")]
     CalledOff,
+    /// What the copy needs of the log is all that could go from it, and it is full.
+    #[error(
+        "the log is full, and only the copy kept it from being trimmed: the copy was given up, so that \
+         events are taken again; write it to a faster disk, or raise `wal.max`"
+    )]
+    GaveWay,
     /// Anything else, in one sentence.
     #[error("{0}")]
     Other(String),
@@ -64,6 +70,15 @@ pub struct Copied {
     pub bytes: u64,
 }
 
+/// Who goes before the copy, and whether that is so now.
+struct Rival(Box<dyn Fn() -> bool + Send + Sync>);
+
+impl fmt::Debug for Rival {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Rival(..)")
+    }
+}
+
 /// Writes copies of files below one directory.
 #[derive(Debug)]
 pub struct Copier {
@@ -72,6 +87,7 @@ pub struct Copier {
     /// So much of the target's file system stays free.
     reserve_bytes: u64,
     called_off: Arc<AtomicBool>,
+    rival: Option<Rival>,
     copied: Copied,
     /// Written, and not synced yet.
     unsynced: Vec<(PathBuf, Box<dyn DiskFile>)>,
@@ -94,11 +110,17 @@ impl Copier {
             target: target.to_owned(),
             reserve_bytes,
             called_off,
+            rival: None,
             copied: Copied::default(),
             unsynced: Vec::new(),
             directories: BTreeSet::new(),
             buffer: Vec::new(),
         }
+    }
+
+    /// Gives the copy up as soon as `is_in_need`, which is asked before each piece.
+    pub fn give_way_to(&mut self, is_in_need: impl Fn() -> bool + Send + Sync + 'static) {
+        self.rival = Some(Rival(Box::new(is_in_need)));
     }
 
     /// The directory that everything is written to, which is laid out as a data directory.
@@ -229,9 +251,15 @@ impl Copier {
         Err(CopyError::NoRoom { target: self.target.clone(), reason })
     }
 
-    /// Fails if the copy was called off.
+    /// Fails if the copy was called off, or gives way.
     pub fn go_on(&self) -> Result<(), CopyError> {
-        if self.called_off.load(Ordering::Acquire) { Err(CopyError::CalledOff) } else { Ok(()) }
+        if self.called_off.load(Ordering::Acquire) {
+            return Err(CopyError::CalledOff);
+        }
+        match &self.rival {
+            Some(Rival(is_in_need)) if is_in_need() => Err(CopyError::GaveWay),
+            _ => Ok(()),
+        }
     }
 
     /// Makes everything durable, and says what it is.

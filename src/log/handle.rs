@@ -244,6 +244,11 @@ impl Log {
         self.shared.segments.pin()
     }
 
+    /// Whether there is no room for more only because of a pin, as the last trim found.
+    pub fn pins_are_in_the_way(&self) -> bool {
+        self.shared.segments.pins_are_in_the_way()
+    }
+
     /// What it takes of its disk.
     pub fn usage(&self) -> LogUsage {
         let shared = &self.shared;

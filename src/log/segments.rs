@@ -44,9 +44,13 @@ pub(super) struct Segments {
     trimming: Arc<Mutex<Pins>>,
 }
 
-/// How many want nothing to be trimmed.
+/// Those who want nothing to be trimmed.
 #[derive(Debug, Default)]
-struct Pins(usize);
+struct Pins {
+    held: usize,
+    /// Room was short, and something would have gone but for them.
+    are_in_the_way: bool,
+}
 
 /// Keeps the log from being trimmed as long as it lives.
 #[derive(Debug)]
@@ -54,7 +58,9 @@ pub struct TrimPin(Arc<Mutex<Pins>>);
 
 impl Drop for TrimPin {
     fn drop(&mut self) {
-        locked(&self.0).0 -= 1;
+        let mut pins = locked(&self.0);
+        pins.held -= 1;
+        pins.are_in_the_way &= pins.held > 0;
     }
 }
 
@@ -104,19 +110,15 @@ impl Segments {
         durable_end: Lsn,
         space_is_short: bool,
     ) -> io::Result<Trimmed> {
-        let pins = locked(&self.trimming);
-        if pins.0 > 0 {
+        let mut pins = locked(&self.trimming);
+        if pins.held > 0 {
+            pins.are_in_the_way |= space_is_short && self.below(restart, durable_end).is_some();
             return Ok(Trimmed::default());
         }
         let retain = if space_is_short { Duration::ZERO } else { options.retain };
         let mut trimmed = Trimmed::default();
         loop {
-            let (span, next) = match self.lock().as_slice() {
-                [span, next, ..] if next.first_lsn <= restart && next.first_lsn < durable_end => {
-                    (*span, *next)
-                }
-                _ => return Ok(trimmed),
-            };
+            let Some((span, next)) = self.below(restart, durable_end) else { return Ok(trimmed) };
             if !retain.is_zero() && is_younger_than(retain, disk, options, next.first_lsn)? {
                 return Ok(trimmed);
             }
@@ -131,10 +133,25 @@ impl Segments {
         }
     }
 
+    /// The oldest segment, if it lies below `restart` as a whole and may go, and the one behind it.
+    fn below(&self, restart: Lsn, durable_end: Lsn) -> Option<(SegmentSpan, SegmentSpan)> {
+        match self.lock().as_slice() {
+            [span, next, ..] if next.first_lsn <= restart && next.first_lsn < durable_end => {
+                Some((*span, *next))
+            }
+            _ => None,
+        }
+    }
+
     /// Waits for a trim under way, and keeps others from beginning.
     pub fn pin(&self) -> TrimPin {
-        locked(&self.trimming).0 += 1;
+        locked(&self.trimming).held += 1;
         TrimPin(Arc::clone(&self.trimming))
+    }
+
+    /// Whether room is short and something would have gone at the last trim, had nobody held it.
+    pub fn pins_are_in_the_way(&self) -> bool {
+        locked(&self.trimming).are_in_the_way
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<SegmentSpan>> {
@@ -207,6 +224,28 @@ mod tests {
         let (disk, options, segments) = three();
         let trimmed = segments.trim(&disk, &options, Lsn(LEN), Lsn(LEN), false);
         assert_eq!(trimmed.ok(), Some(Trimmed::default()));
+    }
+
+    #[test]
+    fn a_pin_is_in_the_way_once_room_is_short_and_something_could_go() {
+        let (disk, options, segments) = three();
+        let end = Lsn(3 * LEN);
+        let trim = |restart: u64, short| {
+            segments.trim(&disk, &options, Lsn(restart), end, short).map(|trimmed| trimmed.segments)
+        };
+        let pins = [segments.pin(), segments.pin()];
+        for (restart, short, is_in_the_way) in
+            [(LEN, false, false), (LEN - 1, true, false), (LEN, true, true), (LEN, false, true)]
+        {
+            assert_eq!(trim(restart, short).ok(), Some(0));
+            assert_eq!(segments.pins_are_in_the_way(), is_in_the_way, "{restart} {short}");
+        }
+        let [first, second] = pins;
+        drop(first);
+        assert!(segments.pins_are_in_the_way());
+        drop(second);
+        assert!(!segments.pins_are_in_the_way());
+        assert_eq!(trim(LEN, true).ok(), Some(1));
     }
 
     #[test]

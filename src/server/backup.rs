@@ -82,7 +82,9 @@ impl From<BackupError> for Problem {
         let detail = error.to_string();
         match error {
             BackupError::Directory(_) => Self::parameter("dir", detail),
-            BackupError::UnderWay | BackupError::Sink { .. } => Self::unavailable(detail),
+            BackupError::UnderWay
+            | BackupError::Sink { .. }
+            | BackupError::Copy(CopyError::GaveWay) => Self::unavailable(detail),
             BackupError::Copy(CopyError::NoRoom { .. }) => Self::no_room(detail),
             BackupError::Copy(_) | BackupError::Io { .. } => Self::internal(detail),
         }

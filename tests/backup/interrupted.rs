@@ -1,10 +1,13 @@
 //! Backups that don't come to their end leave nothing that looks like one, and the daemon goes on.
 
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::harness::small_disk::SmallDisk;
-use crate::harness::{Daemon, PATIENCE, user_events, windrow};
+use crate::harness::{Daemon, PATIENCE, say, user_events, windrow};
 use crate::{assert_whole, backup, names, stderr};
 
 /// Enough that copying it takes a while: the log is kept, and never linked.
@@ -105,6 +108,50 @@ fn a_copy_on_the_same_disk_leaves_the_reserve_alone() {
     assert_eq!(answer.status, 507, "{}", answer.text());
     assert!(answer.text().contains("wal.reserve"), "{}", answer.text());
     daemon.ingest("user-events", user_events(80_000, 1));
+}
+
+#[test]
+fn a_backup_gives_way_where_only_it_fills_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    let Some(program) = slow_to_link(dir.path()) else {
+        return say("SKIPPED backup: strace isn't there, or may not trace");
+    };
+    let log = ["--wal-max", "8MiB", "--wal-segment", "1MiB"];
+    let daemon = Daemon::start_program(&program, &data, &log);
+    daemon.ingest("user-events", user_events(0, 3000));
+    daemon.wait_for_rows("user-events", 3000);
+    let body = serde_json::json!({ "dir": copy }).to_string();
+    let more = user_events(3000, 6000);
+    std::thread::scope(|scope| {
+        let backup = scope.spawn(|| daemon.post_json("/v1/backup", &body));
+        wait_until(|| dir.path().join("copy.incomplete/lock").exists());
+        while daemon.post("/user/event", &more).status == 200 {
+            assert!(!backup.is_finished(), "it was quicker than the log was full");
+        }
+        let answer = backup.join().unwrap();
+        assert_eq!(answer.status, 503, "{}", answer.text());
+        assert!(answer.text().contains("only the copy kept it"), "{}", answer.text());
+        wait_until(|| daemon.post("/user/event", &more).status == 200);
+    });
+    assert!(!copy.exists() && !dir.path().join("copy.incomplete").exists());
+    daemon.stop();
+}
+
+/// A windrow that takes its time for the first file that it links, which only a backup does; none where
+/// `strace` may not trace.
+fn slow_to_link(dir: &Path) -> Option<PathBuf> {
+    let delay =
+        "exec strace -D -f -o /dev/null -e trace=linkat -e inject=linkat:delay_enter=10s:when=1";
+    let tried = Command::new("sh").args(["-c", &format!("{delay} true")]).output();
+    if !tried.is_ok_and(|tried| tried.status.success()) {
+        return None;
+    }
+    let script = format!("#!/bin/sh\n{delay} -- '{}' \"$@\"\n", windrow().get_program().display());
+    let path = dir.join("slow-windrow");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    Some(path)
 }
 
 fn wait_until(done: impl Fn() -> bool) {

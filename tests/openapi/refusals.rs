@@ -20,7 +20,8 @@ const WINDOWS: &str = "/v1/streams/user-events/windows";
 
 /// What no request can bring about: a disk, a database, a clock or other clients would have to play along. Their examples
 /// are made by what makes the errors, like all others.
-const NOT_TO_BE_HAD: [&str; 24] = [
+const NOT_TO_BE_HAD: [&str; 25] = [
+    "backup-gave-way",
     "backup-under-way",
     "broken-body",
     "busy",

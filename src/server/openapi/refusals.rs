@@ -15,6 +15,7 @@ use super::headers;
 use super::schema::named;
 use crate::backup::BackupError;
 use crate::config::StreamConfig;
+use crate::disk::CopyError;
 use crate::follow::{Begin, ConditionError, FollowError};
 use crate::ingest::{DocumentError, Encoding, IngestError, NotKept, Shape};
 use crate::log::{AppendError, Lsn};
@@ -394,7 +395,7 @@ pub(super) fn of_question(name: &'static str, like: &str, error: &str) -> Vec<Re
 }
 
 /// Those of a backup.
-pub(super) fn of_backup() -> [Refusal; 5] {
+pub(super) fn of_backup() -> [Refusal; 6] {
     let relative = "backups must be named by its full path from `/`, without `..`".to_owned();
     let no_room = "the file system of /backups has no room for the copy: it has 4096 bytes free; \
                    free some, or choose another one";
@@ -406,6 +407,7 @@ pub(super) fn of_backup() -> [Refusal; 5] {
         Refusal::new("backup-not-absolute", BackupError::Directory(relative)),
         Refusal::new("backup-not-json", backup::not_json()),
         Refusal::new("backup-under-way", BackupError::UnderWay),
+        Refusal::new("backup-gave-way", BackupError::Copy(CopyError::GaveWay)),
         Refusal::new("no-room-for-backup", Problem::no_room(no_room)),
     ]
 }
