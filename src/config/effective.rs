@@ -1,7 +1,8 @@
 //! What is in force, key by key, with where it came from: what `windrow config` prints.
 
 use super::Config;
-use super::keys::{KEYS, Key, STREAM_KEYS, stream_key};
+use super::keys::{KEYS, Key, STREAM_KEYS};
+use super::names::stream_key;
 use super::secret::without_password;
 use super::settings::{Origin, Settings, Written};
 use crate::stream::Schema;

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 
 use super::error::ConfigError;
-use super::keys::{self, upper};
+use super::keys::{KEYS, STREAM_KEYS};
+use super::names::{self, upper};
 use super::settings::{Origin, Settings, Written};
 use super::streams;
 use super::suggest::nearest;
@@ -30,7 +31,7 @@ pub fn read(
             continue;
         }
         let origin = Origin::Environment(format!("{PREFIX}{own}"));
-        let Some(key) = keys::from_upper(own, known_streams.iter().map(String::as_str)) else {
+        let Some(key) = names::from_upper(own, known_streams.iter().map(String::as_str)) else {
             return Err(unknown(own, &known_streams));
         };
         let Some(value) = value.to_str() else {
@@ -48,11 +49,11 @@ pub fn read(
 
 fn unknown(own: &str, streams: &[String]) -> ConfigError {
     let of_streams = streams.iter().flat_map(|stream| {
-        keys::STREAM_KEYS.iter().map(move |key| upper(&keys::stream_key(stream, key.name)))
+        STREAM_KEYS.iter().map(move |key| upper(&names::stream_key(stream, key.name)))
     });
     let of_commands = OF_COMMANDS.iter().map(|name| (*name).to_owned());
     let known: Vec<_> =
-        keys::KEYS.iter().map(|key| upper(key.name)).chain(of_commands).chain(of_streams).collect();
+        KEYS.iter().map(|key| upper(key.name)).chain(of_commands).chain(of_streams).collect();
     let nearest = nearest(own, known.iter().map(String::as_str));
     ConfigError::UnknownVariable {
         name: format!("{PREFIX}{own}"),

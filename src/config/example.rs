@@ -7,7 +7,8 @@
 use super::Config;
 use super::effective::Effective;
 use super::error::ConfigError;
-use super::keys::{KEYS, Key, STREAM_KEYS, section, stream_key};
+use super::keys::{KEYS, Key, STREAM_KEYS};
+use super::names::{section, stream_key};
 use super::settings::{NONE, Settings};
 use super::streams::put_builtin_defaults;
 use crate::stream::Schema;

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::ConfigError;
-use super::keys;
+use super::names;
 use super::settings::{Origin, Settings, Written};
 use super::suggest::nearest;
 
@@ -64,7 +64,7 @@ impl File<'_> {
         value: &Spanned<DeValue<'_>>,
         settings: &mut Settings,
     ) -> Result<(), ConfigError> {
-        if keys::is_section(&key) {
+        if names::is_section(&key) {
             return match value.get_ref() {
                 DeValue::Table(table) => self.section(&key, table, settings),
                 other => Err(ConfigError::BadValue {
@@ -75,8 +75,8 @@ impl File<'_> {
                 }),
             };
         }
-        if keys::find(&key).is_none() {
-            let known = keys::candidates(&key);
+        if names::find(&key).is_none() {
+            let known = names::candidates(&key);
             let nearest = nearest(&key, known.iter().map(String::as_str)).map(str::to_owned);
             return Err(ConfigError::UnknownKey { origin, key, nearest });
         }

@@ -7,8 +7,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{KEYS, Key, STREAM_KEYS, STREAMS};
+use super::keys::{KEYS, Key, STREAM_KEYS};
 use super::kind::Kind;
+use super::names::STREAMS;
 use super::settings::NONE;
 use super::streams::NAME_PATTERN;
 use crate::stream::Schema;

@@ -19,6 +19,7 @@ mod file;
 mod json_schema;
 mod keys;
 mod kind;
+mod names;
 mod own_streams;
 mod secret;
 mod settings;
@@ -40,8 +41,9 @@ pub use effective::{Effective, Entry};
 pub use error::ConfigError;
 pub use example::example;
 pub use json_schema::json_schema;
-pub use keys::{KEYS, Key, STREAM_KEYS, flag_names_key, kebab, section, stream_key, upper};
+pub use keys::{KEYS, Key, STREAM_KEYS};
 pub use kind::Kind;
+pub use names::{flag_names_key, kebab, section, stream_key, upper};
 pub use secret::TOKEN_PREFIX;
 pub use settings::{Origin, Setting, Settings, Written};
 pub use streams::{OnInvalid, StreamConfig};
@@ -186,7 +188,7 @@ impl Sources {
         for (name, text) in self.flags {
             let flag = format!("--{name}");
             let known = known_streams.iter().map(String::as_str);
-            match keys::from_upper(&upper(&name), known) {
+            match names::from_upper(&upper(&name), known) {
                 Some(key) => settings.put(key, Written::Scalar(text), Origin::Flag(flag)),
                 None => return Err(ConfigError::Invalid(format!("there is no flag {flag}"))),
             }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::error::ConfigError;
-use super::keys;
+use super::names;
 use super::units::FromText;
 
 /// Where a value came from. Later ones beat earlier ones.
@@ -105,7 +105,7 @@ impl Settings {
     /// The value of a key that needs none, within the bounds of its kind.
     pub fn optional<T: FromText>(&self, key: &str) -> Result<Option<T>, ConfigError> {
         let Some(setting) = self.written(key) else {
-            return match keys::find(key).and_then(|key| key.default) {
+            return match names::find(key).and_then(|key| key.default) {
                 Some(default) if !self.0.contains_key(key) => Ok(T::from_text(default)),
                 _ => Ok(None),
             };
@@ -114,7 +114,7 @@ impl Settings {
             return Err(setting.refused(key, T::EXPECTED));
         };
         let value = T::from_text(text).ok_or_else(|| setting.refused(key, T::EXPECTED))?;
-        match keys::find(key) {
+        match names::find(key) {
             Some(known) if !known.kind.admits(text) => {
                 Err(setting.refused(key, &known.kind.expected()))
             }
@@ -157,7 +157,7 @@ impl Settings {
         };
         match self.written(key) {
             None if self.0.contains_key(key) => Ok(Vec::new()),
-            None => Ok(keys::find(key).and_then(|key| key.default).map(split).unwrap_or_default()),
+            None => Ok(names::find(key).and_then(|key| key.default).map(split).unwrap_or_default()),
             Some(Setting { written: Written::Scalar(text), .. }) => Ok(split(text)),
             Some(Setting { written: Written::List(items), .. }) => Ok(items.clone()),
             Some(setting) => Err(setting.refused(key, "an array of strings")),

@@ -4,65 +4,18 @@
 //! It goes on behind what it finds, so that the list is complete. A daemon may be writing meanwhile:
 //! what it removes or is about to finish is not a finding.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
-use std::path::PathBuf;
+mod finding;
+mod history;
 
-use super::frame::{FrameAt, FrameKind, LineFormat};
+pub use finding::Finding;
+
+use super::Lsn;
+use super::frame::FrameKind;
 use super::reader::ReadError;
-use super::rejected;
 use super::scan::{LogDir, Scan, Scanned};
-use super::segment::{SegmentHeader, segment_lsn};
+use super::segment::segment_lsn;
 use super::walk::{Batch, SegmentError, Stop};
-use super::{LostSchema, Lsn, RequestId, SchemaRecord};
-use crate::time::Timestamp;
-
-/// What a verification found.
-#[derive(Debug)]
-pub enum Finding {
-    /// Acknowledged data is damaged or missing, or can't be read.
-    Damage(ReadError),
-    /// Behind damage, readable batches follow from here on.
-    Resumed {
-        /// The first of them.
-        at: Lsn,
-    },
-    /// Frames contradict each other although every checksum holds.
-    Contradiction {
-        /// The frame.
-        lsn: Lsn,
-        /// What doesn't fit.
-        reason: String,
-    },
-    /// Not damage: what `windrow wal repair` gave up.
-    GivenUp {
-        /// Where the batches before it end.
-        from: Lsn,
-        /// Where those behind it begin.
-        to: Lsn,
-    },
-    /// Not damage: requests of which `windrow wal repair` has said that nobody can read them.
-    Unreadable {
-        /// The first frame of them.
-        lsn: Lsn,
-        /// What they are under.
-        schema: LostSchema,
-        /// How many have committed.
-        requests: u64,
-        /// The events in these.
-        events: u64,
-    },
-    /// Not damage: the log ends in a batch that was being written when the process ended, or that a
-    /// daemon is writing now. Nothing in it was acknowledged.
-    Torn {
-        /// The last segment.
-        path: PathBuf,
-        /// Where the batch stands in it.
-        offset: u64,
-        /// Bytes up to the last one that isn't zero.
-        bytes: u64,
-    },
-}
+use history::History;
 
 /// How much was verified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -83,39 +36,6 @@ pub struct Verified {
     pub bytes: u64,
     /// Where the valid log ends: no checkpoint may hold more.
     pub end: Lsn,
-}
-
-impl Finding {
-    /// Whether something is wrong.
-    pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Damage(_) | Self::Contradiction { .. })
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damage(error) => error.fmt(f),
-            Self::Resumed { at } => write!(f, "behind that, the log is readable from LSN {at} on"),
-            Self::Contradiction { lsn, reason } => {
-                write!(f, "the frame at LSN {lsn} contradicts the log: {reason}")
-            }
-            Self::GivenUp { from, to } => {
-                write!(f, "what stood from LSN {from} to {to} was given up by `windrow wal repair`")
-            }
-            Self::Unreadable { lsn, schema, requests, events } => write!(
-                f,
-                "{requests} requests with {events} events of stream {} under schema version {}, from LSN {lsn} \
-                 on, can't be read: what their lines are was lost, and given up by `windrow wal repair`",
-                schema.stream.0, schema.version.0
-            ),
-            Self::Torn { path, offset, bytes } => write!(
-                f,
-                "{}: {bytes} bytes at byte {offset} are the beginning of a batch that was never acknowledged",
-                path.display()
-            ),
-        }
-    }
 }
 
 /// Verifies the log in `dir`. Each finding is handed over as it is made.
@@ -282,170 +202,6 @@ fn unreadable_segment(error: &ReadError) -> Option<Lsn> {
         return None;
     };
     path.file_name()?.to_str().and_then(segment_lsn)
-}
-
-/// What frames must agree with: those before them.
-#[derive(Debug, Default)]
-struct History {
-    /// What there is so far of each request that has begun and isn't committed.
-    begun: HashMap<RequestId, Begun>,
-    schemas: HashMap<LostSchema, SchemaRecord>,
-    /// Those of which a repair has said that they are lost.
-    lost: HashSet<LostSchema>,
-    /// Lines whose schema stands nowhere before them.
-    unexplained: BTreeMap<LostSchema, Unexplained>,
-    latest_arrival: Option<Timestamp>,
-    /// Since the segment began, something was missing: it may have been a schema.
-    hole: bool,
-}
-
-/// Lines whose schema stands nowhere before them.
-#[derive(Clone, Copy, Debug)]
-struct Unexplained {
-    /// The first frame of them.
-    lsn: Lsn,
-    /// Something was missing before all of them, which may have been the schema.
-    behind_a_hole: bool,
-    requests: u64,
-    events: u64,
-}
-
-/// What there is of a request.
-#[derive(Clone, Copy, Debug, Default)]
-struct Begun {
-    events: u64,
-    rejected: u64,
-}
-
-impl History {
-    /// Something is missing here: what hangs over from before is not judged.
-    fn hole(&mut self) {
-        self.begun.clear();
-        self.hole = true;
-    }
-
-    fn segment(&mut self, header: &SegmentHeader) -> Option<(Lsn, String)> {
-        if header.opened {
-            self.begun.clear();
-        }
-        // What `windrow wal repair` gave up in front of it may have been its first batch.
-        self.hole = header.gap_accepted;
-        let late = self.latest_arrival.is_some_and(|latest| latest > header.arrival_floor);
-        late.then(|| {
-            let reason = "an arrival before this segment is later than its header says".to_owned();
-            (header.first_lsn, reason)
-        })
-    }
-
-    fn frame(&mut self, batch: &Batch, frame: &FrameAt) -> Result<(), String> {
-        let header = &frame.header;
-        self.latest_arrival = self.latest_arrival.max(Some(header.arrival));
-        match header.kind {
-            FrameKind::Lines => self.lines(batch, frame),
-            FrameKind::Abort => {
-                self.begun.remove(&header.request);
-                Ok(())
-            }
-            FrameKind::Schema => {
-                let record: SchemaRecord = serde_json::from_slice(&batch.payload(frame))
-                    .map_err(|error| format!("it is no schema: {error}"))?;
-                let key = LostSchema { stream: record.stream, version: record.version };
-                match self.schemas.get(&key) {
-                    Some(known) if *known != record => {
-                        Err("it changes a schema version that is in use".to_owned())
-                    }
-                    _ => {
-                        self.schemas.insert(key, record);
-                        Ok(())
-                    }
-                }
-            }
-            FrameKind::LostSchema => {
-                self.lost.insert(LostSchema::of(header));
-                Ok(())
-            }
-            FrameKind::CloseWindow => {
-                serde_json::from_slice::<super::CloseRecord>(&batch.payload(frame))
-                    .map(drop)
-                    .map_err(|error| format!("it closes no window: {error}"))
-            }
-        }
-    }
-
-    fn lines(&mut self, batch: &Batch, frame: &FrameAt) -> Result<(), String> {
-        let header = &frame.header;
-        if !self.schemas.contains_key(&LostSchema::of(header)) {
-            self.explain_later(frame);
-        }
-        let rejected = match header.format {
-            LineFormat::Ndjson => 0,
-            LineFormat::Rejected => rejected_lines(batch, frame)?,
-        };
-        let begun =
-            if header.first { Some(Begun::default()) } else { self.begun.remove(&header.request) };
-        // Begun before the oldest segment, or lost: nothing to compare with.
-        let Some(begun) = begun else { return Ok(()) };
-        if begun.events != header.first_event {
-            return Err(format!(
-                "it begins with event {} of its request, of which {} stand before it",
-                header.first_event, begun.events
-            ));
-        }
-        let Begun { events, rejected } = Begun {
-            events: begun.events + u64::from(header.events),
-            rejected: begun.rejected + rejected,
-        };
-        if !header.commit {
-            self.begun.insert(header.request, Begun { events, rejected });
-        } else if (events, rejected) != (header.request_events, header.request_rejected) {
-            return Err(format!(
-                "it commits a request of {} events and {} rejected lines, of which there are {events} \
-                 and {rejected}",
-                header.request_events, header.request_rejected
-            ));
-        }
-        Ok(())
-    }
-}
-
-impl History {
-    /// Takes note of lines whose schema isn't known so far.
-    fn explain_later(&mut self, frame: &FrameAt) {
-        let (header, behind_a_hole) = (&frame.header, self.hole);
-        let new = Unexplained { lsn: frame.lsn, behind_a_hole, requests: 0, events: 0 };
-        let lines = self.unexplained.entry(LostSchema::of(header)).or_insert(new);
-        lines.behind_a_hole &= behind_a_hole;
-        if header.commit {
-            lines.requests += 1;
-            lines.events += header.request_events;
-        }
-    }
-
-    /// What is to be said of such lines, now that everything is read.
-    fn unexplained(&self) -> impl Iterator<Item = Finding> {
-        self.unexplained.iter().filter_map(|(&schema, lines)| {
-            let Unexplained { lsn, behind_a_hole, requests, events } = *lines;
-            let is_known = self.schemas.contains_key(&schema);
-            if !is_known && self.lost.contains(&schema) {
-                return Some(Finding::Unreadable { lsn, schema, requests, events });
-            }
-            let place =
-                if is_known { "stands nowhere before it" } else { "stands nowhere in the log" };
-            let reason = format!(
-                "its schema, version {} of stream {}, {place}",
-                schema.version.0, schema.stream.0
-            );
-            (!is_known || !behind_a_hole).then_some(Finding::Contradiction { lsn, reason })
-        })
-    }
-}
-
-/// How many lines a frame of rejected ones holds.
-fn rejected_lines(batch: &Batch, frame: &FrameAt) -> Result<u64, String> {
-    if frame.header.commit || frame.header.events > 0 {
-        return Err("its lines are rejected ones, and it has events or commits".to_owned());
-    }
-    rejected::records(batch.payload(frame)).try_fold(0, |count, record| record.map(|_| count + 1))
 }
 
 #[cfg(test)]
