@@ -3,7 +3,9 @@
 use std::io;
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::terminal;
 use crate::config::{Config, LogFormat, LogLevel};
@@ -18,7 +20,7 @@ pub fn start(config: &Config) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter(level))
+        .with_max_level(level)
         .with_target(false)
         .with_writer(io::stderr)
         // It would be said on standard error, which is what failed, by a macro that panics.
@@ -26,18 +28,20 @@ pub fn start(config: &Config) {
         .with_ansi(terminal::has_colours());
     // Logging that is started already stays as it is.
     let _ = match config.log_format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().with_current_span(false).try_init(),
+        LogFormat::Text => lines.finish().with(filter(level)).try_init(),
+        LogFormat::Json => {
+            lines.json().with_current_span(false).finish().with(filter(level)).try_init()
+        }
     };
 }
 
 /// Everything of windrow's from `level` on. What the usage store's tree has to tell of itself is for whoever
 /// looks for a fault in it.
-fn filter(level: LevelFilter) -> EnvFilter {
-    let filter = EnvFilter::default().add_directive(level.into());
+fn filter(level: LevelFilter) -> Targets {
+    let all = Targets::new().with_default(level);
     if level > LevelFilter::INFO {
-        return filter;
+        return all;
     }
-    let quiet = |target: &str| format!("{target}={}", level.min(LevelFilter::WARN)).parse();
-    [quiet("fjall"), quiet("lsm_tree")].into_iter().flatten().fold(filter, EnvFilter::add_directive)
+    let quiet = level.min(LevelFilter::WARN);
+    all.with_target("fjall", quiet).with_target("lsm_tree", quiet)
 }
