@@ -96,7 +96,8 @@ async fn deliver(
     first: Framed,
 ) -> Result<Ingested, IngestError> {
     if !first.piece.last {
-        return pipeline(delivery, feed, first).await;
+        // Boxed, so that a request that waits for its first lines doesn't hold the room for it.
+        return Box::pin(pipeline(delivery, feed, first)).await;
     }
     let Framed { piece, permit, fault, rejects, fingerprint } = first;
     let job = delivery.decoding.job(piece);

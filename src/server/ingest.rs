@@ -287,7 +287,7 @@ impl Upload<'_> {
             Keyed::No => None,
             Keyed::New(claim) => Some(Box::new(claim)),
             Keyed::Known(receipt) => {
-                let repeat = ingest::repeat(intake, log, source, &receipt, seen).await?;
+                let repeat = Box::pin(ingest::repeat(intake, log, source, &receipt, seen)).await?;
                 return Ok((repeat.ingested, repeat.is_seen));
             }
         };
