@@ -143,8 +143,7 @@ fn verdict(route: &Route, pairs: &[(String, String)]) -> Verdict {
     let mut verdict = Verdict::Right;
     for (at, (name, value)) in pairs.iter().enumerate() {
         let judged = match route.parameters.iter().find(|(known, _)| known == name) {
-            None if route.is_strict => Verdict::Wrong,
-            None => Verdict::Right,
+            None => Verdict::Wrong,
             Some(_) if pairs[..at].iter().any(|(other, _)| other == name) => Verdict::Wrong,
             Some((_, kind)) => kind.judge(value),
         };

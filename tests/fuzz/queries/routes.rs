@@ -29,8 +29,6 @@ pub struct Route {
     pub body: &'static str,
     /// Success, and what else may be said of a request whose query is right.
     pub right: &'static [u16],
-    /// Refuses parameters that it doesn't know.
-    pub is_strict: bool,
     pub parameters: &'static [(&'static str, Kind)],
 }
 
@@ -43,7 +41,6 @@ pub const ROUTES: [Route; 9] = [
         path: "/events",
         body: "",
         right: &[200],
-        is_strict: true,
         parameters: &[
             ("type", Kind::Word(&["user_action", "sensor_data", "system_log"])),
             ("source", Kind::Word(&["web", "mobile", "iot_device", "system"])),
@@ -61,7 +58,6 @@ pub const ROUTES: [Route; 9] = [
         path: "/events/01906c08-07f7-79fc-9eac-94b3b37eb2d4",
         body: "",
         right: &[404],
-        is_strict: true,
         parameters: &[("position", Kind::Position)],
     },
     Route {
@@ -69,7 +65,6 @@ pub const ROUTES: [Route; 9] = [
         path: "/v1/customers/c/total_events",
         body: "",
         right: &[200],
-        is_strict: true,
         parameters: &[
             ("starting_at", Kind::Time),
             ("ending_before", Kind::Time),
@@ -83,7 +78,6 @@ pub const ROUTES: [Route; 9] = [
         path: "/v1/usage/totals",
         body: "",
         right: &[200],
-        is_strict: true,
         parameters: &[
             ("starting_at", Kind::Time),
             ("ending_before", Kind::Time),
@@ -99,7 +93,6 @@ pub const ROUTES: [Route; 9] = [
         path: "/v1/usage",
         body: r#"{"starting_on":"2024-07-01","ending_before":"2024-07-03","window_size":"DAY"}"#,
         right: &[200],
-        is_strict: true,
         parameters: &[("next_page", Kind::UsageCursor), ("position", Kind::Position)],
     },
     Route {
@@ -107,7 +100,6 @@ pub const ROUTES: [Route; 9] = [
         path: "/v1/events/search",
         body: r#"{"transactionIds":["1"]}"#,
         right: &[200],
-        is_strict: true,
         parameters: &[("position", Kind::Position)],
     },
     Route {
@@ -115,7 +107,6 @@ pub const ROUTES: [Route; 9] = [
         path: "/v1/streams/user-events/windows",
         body: "",
         right: &[200],
-        is_strict: false,
         parameters: &[
             ("position", Kind::Position),
             ("limit", Kind::Number { from: 1, to: 10_000 }),
@@ -127,7 +118,6 @@ pub const ROUTES: [Route; 9] = [
         path: FILE,
         body: "",
         right: &[200],
-        is_strict: false,
         parameters: &[("position", Kind::Position)],
     },
     Route {
@@ -135,7 +125,6 @@ pub const ROUTES: [Route; 9] = [
         path: "/metrics",
         body: "",
         right: &[200],
-        is_strict: false,
         parameters: &[("format", Kind::Word(&["json", "text", "prometheus"]))],
     },
 ];
