@@ -85,10 +85,10 @@ fn the_command_goes_on_over_crashes_and_writes_each_line_once() {
         seen.push(tail.line());
     }
     assert!(seen.iter().map(String::as_str).eq(user_events(0, sent).lines()));
-    kill_process(Pid::from_child(&tail.child), Signal::INT).unwrap();
+    // Not SIGINT, which whoever runs the tests in the background has it ignore.
+    kill_process(Pid::from_child(&tail.child), Signal::TERM).unwrap();
     let status = tail.child.wait().unwrap();
-    // As a shell tells it: 130.
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(Signal::INT.as_raw()));
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(Signal::TERM.as_raw()));
     let said = tail.error();
     assert!(said.contains("as soon as the daemon answers"), "{said}");
     assert!(said.contains("windrow: going on behind "), "{said}");
