@@ -148,20 +148,6 @@ impl Client {
     }
 }
 
-/// A call to the table's database that was under way meanwhile has had no answer for longer than it may take:
-/// that sink says so, and tries again.
-fn wait_until_well(daemon: &Daemon) {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let health = daemon.get("/health").json();
-        if health["status"] == "ok" {
-            return;
-        }
-        assert!(Instant::now() < end, "{health}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// How long a process stands still: longer than any of its timers, in `ops/campaign`.
 fn standstill() -> Duration {
     let seconds = std::env::var_os("WINDROW_TEST_STANDSTILL");
@@ -187,7 +173,8 @@ fn a_daemon_that_stood_still_for_a_while_goes_on_as_if_nothing_were() {
     client.wait_for_more();
     let accepted = client.stop();
     daemon.wait_for_rows("user-events", accepted);
-    wait_until_well(&daemon);
+    let health = daemon.get("/health").json();
+    assert_eq!(health["status"], "ok", "{health}");
     daemon.close_window("user-events");
     assert_eq!(daemon.outputs("user-events").committed_rows().len() as u64, accepted);
     assert_eq!(daemon.stop().code(), Some(0));

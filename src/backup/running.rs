@@ -64,9 +64,10 @@ impl Backups {
         let _pin = self.log.pin();
         let (log, sinks) = (self.log.clone(), Arc::clone(&self.sinks));
         copying.copier.give_way_to(move || {
-            if log.space() != SpaceState::Enough {
-                sinks.trim();
+            if log.space() == SpaceState::Enough {
+                return false;
             }
+            sinks.trim();
             log.pins_are_in_the_way()
         });
         copying.start_files()?;

@@ -51,6 +51,13 @@ pub fn example(name: &str) -> PathBuf {
     path
 }
 
+/// The same, started by another program that becomes it.
+pub fn through(program: &str, arguments: &[&str]) -> Command {
+    let mut command = isolated(Path::new(program));
+    command.args(arguments).arg(WINDROW);
+    command
+}
+
 fn isolated(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {

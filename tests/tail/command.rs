@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Daemon, user_events, windrow};
+use crate::harness::{Daemon, through, user_events};
 
 /// A running `windrow tail`.
 struct Running {
@@ -16,7 +16,8 @@ struct Running {
 
 impl Running {
     fn start(url: &str, args: &[&str]) -> Self {
-        let mut command: Command = windrow();
+        // Tests that run in the background ignore SIGINT, and so would what they start.
+        let mut command = through("env", &["--default-signal=INT"]);
         command.args(["tail", "--url", url, "--stream", "user-events"]).args(args);
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = spawned.spawn().unwrap();
@@ -85,10 +86,10 @@ fn the_command_goes_on_over_crashes_and_writes_each_line_once() {
         seen.push(tail.line());
     }
     assert!(seen.iter().map(String::as_str).eq(user_events(0, sent).lines()));
-    // Not SIGINT, which whoever runs the tests in the background has it ignore.
-    kill_process(Pid::from_child(&tail.child), Signal::TERM).unwrap();
+    kill_process(Pid::from_child(&tail.child), Signal::INT).unwrap();
     let status = tail.child.wait().unwrap();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(Signal::TERM.as_raw()));
+    // As a shell tells it: 130.
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(Signal::INT.as_raw()));
     let said = tail.error();
     assert!(said.contains("as soon as the daemon answers"), "{said}");
     assert!(said.contains("windrow: going on behind "), "{said}");

@@ -3,13 +3,18 @@
 use std::future::Future;
 use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::DatabaseUrl;
 use super::connection::{Cells, Dialect, Speaking, Value};
 use super::refusal::storage_error;
 use crate::sinks::table::StorageError;
+
+/// A limit that is noticed so late says nothing of the database: this process was stopped meanwhile, and an
+/// answer had no time to come.
+const STOOD_STILL: Duration = Duration::from_secs(1);
 
 /// Which database, and how long it is waited for.
 #[derive(Clone, Debug)]
@@ -57,12 +62,18 @@ impl Database {
         &self,
         answer: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
-        match tokio::time::timeout(self.patience(), answer).await {
-            Ok(answer) => answer,
-            Err(_) => Err(sqlx::Error::Io(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("no answer within {:?}", self.timeout),
-            ))),
+        let (patience, mut answer) = (self.patience(), pin!(answer));
+        loop {
+            let began = Instant::now();
+            if let Ok(answer) = tokio::time::timeout(patience, &mut answer).await {
+                return answer;
+            }
+            if began.elapsed() < patience + STOOD_STILL {
+                return Err(sqlx::Error::Io(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("no answer within {:?}", self.timeout),
+                )));
+            }
         }
     }
 
