@@ -3,6 +3,11 @@
 //! A decompressor's memory is what its body asks for, up to 8 MiB of window. So all of them together have a
 //! bound: one begins only once there is room for it, and goes on over a window only once there is room for
 //! that.
+//!
+//! Nobody waits for room while somebody else waits for what it has. Beginnings and windows have rooms apart, so
+//! that bodies that wait for a window leave the others theirs; a window is waited for whole, with none in hand;
+//! and whoever has one never waits again. So a crowd of large windows is served a few at a time, as fast as
+//! these are read.
 
 use std::io;
 use std::ops::Range;
@@ -23,20 +28,29 @@ const PIECE_BYTES: usize = 64 << 10;
 const FIRST_PIECE_BYTES: usize = 4 << 10;
 /// The room for decompression is this part of `limits.in_flight`.
 const ROOM_PART: u64 = 2;
+/// Of that room, so many eighths are for windows: of 32 MiB, two of the largest or eight of `zstd -3`.
+const WINDOWS_EIGHTHS: u64 = 5;
 /// Room that comes free comes soon. Whoever has waited for so long is told to come again.
 const ROOM_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Room for what all decompressors need.
 #[derive(Clone, Debug)]
 pub struct DecompressionRoom {
-    /// A permit for each byte.
+    /// For what each holds before it knows its window, and for its buffer.
+    beginnings: Room,
+    windows: Room,
+}
+
+/// A permit for each byte.
+#[derive(Clone, Debug)]
+struct Room {
     free: Arc<Semaphore>,
     bytes: u32,
 }
 
-/// What one decompressor has of it.
+/// What one decompressor has of a [`Room`].
 struct Held {
-    room: DecompressionRoom,
+    room: Room,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -49,44 +63,78 @@ pub(super) struct Decompressed {
     ready: Range<usize>,
     /// How many bytes it has become so far.
     pub(super) bytes: u64,
-    held: Held,
+    beginning: Held,
+    window: Held,
 }
 
 impl DecompressionRoom {
     /// The room where so many bytes may be in flight.
     pub fn new(in_flight_bytes: u64) -> Self {
+        let bytes = in_flight_bytes / ROOM_PART;
+        let windows = bytes / 8 * WINDOWS_EIGHTHS;
+        Self { beginnings: Room::new(bytes - windows), windows: Room::new(windows) }
+    }
+}
+
+impl Room {
+    fn new(bytes: u64) -> Self {
         let bytes_max = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
-        let bytes = u32::try_from(in_flight_bytes / ROOM_PART).unwrap_or(bytes_max).min(bytes_max);
+        let bytes = u32::try_from(bytes).unwrap_or(bytes_max).min(bytes_max);
         Self { free: Arc::new(Semaphore::new(bytes as usize)), bytes }
     }
 }
 
 impl Held {
-    /// Makes it so many bytes, if it is less; or all that there is, for who needs more than that.
-    async fn grow_to(&mut self, bytes: usize) -> Result<(), IngestError> {
+    fn none_of(room: &Room) -> Self {
+        Self { room: room.clone(), permit: None }
+    }
+
+    fn bytes(&self) -> u32 {
+        self.permit.as_ref().map_or(0, |permit| permit.num_permits() as u32)
+    }
+
+    /// Waits until it is so many bytes, where it is less; or all that there is, for who needs more than that.
+    /// Meanwhile it is nothing.
+    async fn wait_for(&mut self, bytes: usize) -> Result<(), IngestError> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.room.bytes);
-        let has = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) as u32;
-        if bytes <= has {
+        if bytes <= self.bytes() {
             return Ok(());
         }
-        let more = Arc::clone(&self.room.free).acquire_many_owned(bytes - has);
+        self.permit = None;
+        let whole = Arc::clone(&self.room.free).acquire_many_owned(bytes);
         // The semaphore is never closed.
-        let Ok(Ok(more)) = timeout(ROOM_WAIT_MAX, more).await else {
+        let Ok(Ok(permit)) = timeout(ROOM_WAIT_MAX, whole).await else {
             return Err(AppendError::Busy.into());
+        };
+        self.permit = Some(permit);
+        Ok(())
+    }
+
+    /// Makes it so many bytes more, if they are free and nobody waits for them.
+    fn try_grow(&mut self, bytes: usize) -> bool {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let Ok(more) = Arc::clone(&self.room.free).try_acquire_many_owned(bytes) else {
+            return false;
         };
         match &mut self.permit {
             Some(permit) => permit.merge(more),
             None => self.permit = Some(more),
         }
-        Ok(())
+        true
     }
 }
 
 impl Decompressed {
     pub(super) fn new(encoding: Encoding, room: &DecompressionRoom) -> Self {
-        let held = Held { room: room.clone(), permit: None };
-        let buffer = vec![0; FIRST_PIECE_BYTES];
-        Self { encoding, decompressor: None, buffer, ready: 0..0, bytes: 0, held }
+        Self {
+            encoding,
+            decompressor: None,
+            buffer: vec![0; FIRST_PIECE_BYTES],
+            ready: 0..0,
+            bytes: 0,
+            beginning: Held::none_of(&room.beginnings),
+            window: Held::none_of(&room.windows),
+        }
     }
 
     /// What is decompressed and wasn't used yet.
@@ -101,17 +149,23 @@ impl Decompressed {
 
     /// Waits for room for what decompressing needs from now on.
     pub(super) async fn make_room(&mut self) -> Result<(), IngestError> {
-        let needed = match &self.decompressor {
-            Some(decompressor) => decompressor.held_bytes(),
-            None => Decompressor::first_bytes(self.encoding),
-        };
-        self.held.grow_to(needed + self.buffer.len()).await
+        let first = Decompressor::first_bytes(self.encoding);
+        match &self.decompressor {
+            Some(decompressor) => {
+                self.window.wait_for(decompressor.held_bytes().saturating_sub(first)).await
+            }
+            None => self.beginning.wait_for(first + self.buffer.len()).await,
+        }
     }
 
     /// Decompresses the next piece: how many bytes; zero at the end. `WouldBlock` asks to be fed.
     pub(super) fn read(&mut self) -> io::Result<usize> {
         if self.ready.end == self.buffer.len() && self.buffer.len() < PIECE_BYTES {
-            self.buffer = vec![0; self.buffer.len() * 4];
+            let more = self.buffer.len() * 3;
+            // It goes on with a small one as well.
+            if self.beginning.try_grow(more) {
+                self.buffer = vec![0; self.buffer.len() + more];
+            }
         }
         let decompressor = match &mut self.decompressor {
             Some(decompressor) => decompressor,
@@ -172,7 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn windows_of_all_bodies_together_have_a_bound_and_are_given_back() {
-        let room = DecompressionRoom::new(40 << 20);
+        let room = DecompressionRoom::new(64 << 20);
         let begin = || Decompressed::new(Encoding::Zstd, &room);
         let sent = zeros();
         let (mut first, mut second, mut third) = (begin(), begin(), begin());
@@ -186,7 +240,71 @@ mod tests {
         drop(first);
         decompress(&mut third, &sent, 1 << 20).await.unwrap();
         drop((second, third));
-        assert_eq!(room.free.available_permits(), 20 << 20);
+        assert_eq!(room.windows.free.available_permits(), 20 << 20);
+        assert_eq!(room.beginnings.free.available_permits(), 12 << 20);
+    }
+
+    #[tokio::test]
+    async fn who_has_a_window_goes_on_whoever_waits() {
+        let room = DecompressionRoom::new(64 << 20);
+        let sent = zeros();
+        let mut begun: Vec<_> = (0..10).map(|_| Decompressed::new(Encoding::Zstd, &room)).collect();
+        let (able, waiting) = begun.split_at_mut(2);
+        // Both have their windows, and not yet the largest of buffers.
+        for state in &mut *able {
+            decompress(state, &sent, 5 << 10).await.unwrap();
+        }
+        let mut crowd: Vec<_> =
+            waiting.iter_mut().map(|state| Box::pin(decompress(state, &sent, 1 << 20))).collect();
+        let mut context = Context::from_waker(Waker::noop());
+        for waits in &mut crowd {
+            assert!(waits.as_mut().poll(&mut context).is_pending());
+        }
+        for state in able {
+            let goes_on = pin!(decompress(state, &sent, 16 << 20));
+            assert!(goes_on.poll(&mut context).is_ready());
+        }
+        drop(crowd);
+        drop(begun);
+        assert_eq!(room.windows.free.available_permits(), 20 << 20);
+    }
+
+    #[tokio::test]
+    async fn a_larger_window_is_waited_for_with_none_in_hand() {
+        let room = DecompressionRoom::new(64 << 20);
+        let mut small = zstd::encode_all(&*vec![b' '; 3 << 20], 3).unwrap();
+        small.extend_from_slice(&zeros());
+        let (growing, large) = (Bytes::from(small), zeros());
+        let mut first = Decompressed::new(Encoding::Zstd, &room);
+        decompress(&mut first, &growing, 1 << 20).await.unwrap();
+        let mut others: Vec<_> = (0..2).map(|_| Decompressed::new(Encoding::Zstd, &room)).collect();
+        let (second, third) = others.split_at_mut(1);
+        decompress(&mut second[0], &large, 1 << 20).await.unwrap();
+        let _small = room.windows.free.try_acquire_many(2 << 20).unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut waits = Box::pin(decompress(&mut third[0], &large, 1 << 20));
+        assert!(waits.as_mut().poll(&mut context).is_pending());
+        let mut grows = Box::pin(decompress(&mut first, &growing, 4 << 20));
+        assert!(grows.as_mut().poll(&mut context).is_pending());
+        // The first has given its window back.
+        assert!(waits.as_mut().poll(&mut context).is_ready());
+    }
+
+    #[tokio::test]
+    async fn without_room_for_a_larger_buffer_a_small_one_does() {
+        let room = DecompressionRoom::new(64 << 20);
+        let mut only = Decompressed::new(Encoding::Gzip, &room);
+        only.make_room().await.unwrap();
+        let free = room.beginnings.free.available_permits() as u32;
+        let others = room.beginnings.free.try_acquire_many(free).unwrap();
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        io::Write::write_all(&mut encoder, &vec![b' '; 1 << 20]).unwrap();
+        let sent = Bytes::from(encoder.finish().unwrap());
+        decompress(&mut only, &sent, 1 << 19).await.unwrap();
+        assert_eq!(only.buffer.len(), FIRST_PIECE_BYTES);
+        drop(others);
+        decompress(&mut only, &sent, 1 << 20).await.unwrap();
+        assert_eq!(only.buffer.len(), PIECE_BYTES);
     }
 
     #[tokio::test]
@@ -194,6 +312,6 @@ mod tests {
         let room = DecompressionRoom::new(1 << 20);
         let mut only = Decompressed::new(Encoding::Zstd, &room);
         decompress(&mut only, &zeros(), 16 << 20).await.unwrap();
-        assert_eq!(room.free.available_permits(), 0);
+        assert_eq!(room.windows.free.available_permits(), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! Small bodies that become large ones.
 
 use std::io::Write as _;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
@@ -82,16 +83,8 @@ fn blank_lines_without_end_are_413_and_never_reach_the_log() {
 fn bombs_at_once_that_each_want_a_large_window_have_a_bound_together() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Daemon::start_with(data.path(), &["--limits-stall", "10m"]);
-    // Lines that are all right, so that each goes on for long, over a window of 8 MiB.
-    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
-    encoder.window_log(23).unwrap();
-    encoder.include_contentsize(false).unwrap();
-    let lines = format!("{}\n", " ".repeat(1000)).repeat(2000);
-    for _ in 0..6 {
-        encoder.write_all(lines.as_bytes()).unwrap();
-        encoder.write_all((user_event(TIME, 1) + "\n").as_bytes()).unwrap();
-    }
-    let body = encoder.finish().unwrap();
+    // Lines that are all right, so that each goes on for long.
+    let body = over_a_large_window(6);
     let head = format!(
         "POST /user/event HTTP/1.1\r\nhost: w\r\ncontent-encoding: zstd\r\ncontent-length: {}\r\n\r\n",
         body.len() + 1
@@ -116,6 +109,36 @@ fn bombs_at_once_that_each_want_a_large_window_have_a_bound_together() {
     assert_eq!(post(&daemon, "zstd", "application/x-ndjson", &body).status, 200);
 }
 
+#[test]
+fn large_windows_at_once_take_turns() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(data.path());
+    let body = over_a_large_window(1);
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..30)
+            .map(|_| scope.spawn(|| post(&daemon, "zstd", "application/x-ndjson", &body)))
+            .collect();
+        for client in clients {
+            let answer = client.join().unwrap();
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+    });
+    assert_small(&daemon);
+}
+
+/// So many events, each behind 2 MB of blank lines, over a window of 8 MiB.
+fn over_a_large_window(events: usize) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(23).unwrap();
+    encoder.include_contentsize(false).unwrap();
+    let lines = format!("{}\n", " ".repeat(1000)).repeat(2000);
+    for _ in 0..events {
+        encoder.write_all(lines.as_bytes()).unwrap();
+        encoder.write_all((user_event(TIME, 1) + "\n").as_bytes()).unwrap();
+    }
+    encoder.finish().unwrap()
+}
+
 /// Which of the connections gets an answer before the others.
 fn first_answered(connections: &[Connection]) -> usize {
     let end = Instant::now() + PATIENCE;
@@ -131,7 +154,7 @@ fn first_answered(connections: &[Connection]) -> usize {
             return index;
         }
         assert!(Instant::now() < end, "nobody is answered");
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -175,12 +198,12 @@ fn a_bomb_keeps_nobody_waiting() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(data.path());
     let bomb = bomb("zstd", "", b'\n');
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let bombs: Vec<_> = (0..3)
             .map(|_| scope.spawn(|| post(&daemon, "zstd", "application/x-ndjson", &bomb).status))
             .collect();
         let mut slowest = Duration::ZERO;
-        while !bombs.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+        while !bombs.iter().all(thread::ScopedJoinHandle::is_finished) {
             let began = Instant::now();
             assert_eq!(daemon.post("/user/event", user_event(TIME, 1)).status, 200);
             slowest = slowest.max(began.elapsed());
