@@ -148,6 +148,9 @@ fn a_record_of_csv_is_kept_with_its_header_and_an_event_with_its_form() {
     let event = r#"{"specversion":"1.0","source":"/a","id":"t-7","type":"x","subject":"c"}"#;
     let answer = send("application/cloudevents-batch+json", format!("[{event}]").as_bytes());
     assert_eq!(answer["errors"][0]["field"], "time");
+    let headers = [("ce-specversion", "1.0"), ("ce-id", "t-8"), ("ce-type", "%22x%22")];
+    let answer = taken(&daemon.send("POST", "/v1/ingest", &headers, b"{\"n\":\n1.50}"));
+    assert_eq!(answer["errors"][0]["field"], "source");
     let records = records(data.path(), "usage");
     let shown: Vec<_> = records
         .iter()
@@ -159,6 +162,8 @@ fn a_record_of_csv_is_kept_with_its_header_and_an_event_with_its_form() {
     let header = "customer_id,timestamp,event_type,transaction_id";
     let csv = |raw: &str| ("csv".to_owned(), header.to_owned(), raw.to_owned());
     let line = |raw: &str| (String::new(), String::new(), raw.to_owned());
+    let in_structured_mode =
+        r#"{"specversion":"1.0","id":"t-8","type":"\"x\"","data":{"n": 1.50}}"#;
     assert_eq!(
         shown,
         [
@@ -169,6 +174,7 @@ fn a_record_of_csv_is_kept_with_its_header_and_an_event_with_its_form() {
             line(r#"{"transaction_id": "t-6"}"#),
             line("17"),
             ("cloud_event".to_owned(), String::new(), event.to_owned()),
+            ("cloud_event".to_owned(), String::new(), in_structured_mode.to_owned()),
         ]
     );
 }

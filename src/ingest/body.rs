@@ -80,6 +80,13 @@ where
         Self { digest: Some(Box::default()), ..self }
     }
 
+    /// Takes `bytes` into the body's fingerprint, if that is taken: they are as good as a part of it.
+    pub(super) fn fingerprint(&mut self, bytes: &[u8]) {
+        if let Some(digest) = &mut self.digest {
+            digest.update(bytes);
+        }
+    }
+
     async fn decompress(&mut self) -> Result<(), IngestError> {
         loop {
             let Source::Decompressed(state) = &mut self.source else { return Ok(()) };

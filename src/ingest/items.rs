@@ -37,6 +37,8 @@ const PIECE_BYTES: usize = 64 << 10;
 pub enum Form {
     /// The document is the one item.
     One,
+    /// The same, of what an event carries, which may be nothing: an empty body.
+    Data,
     /// In an array, which is the document: any number of them, and none, too.
     Array,
     /// In an array, which is a member of the object that is the document: at least one.

@@ -9,7 +9,8 @@
 //!
 //! The log knows one format, lines of NDJSON. Where the body is another, something stands between the
 //! reader and the cutter that makes lines of it: [`Items`] of a JSON document, [`Json`] of one that
-//! may be an array, [`Csv`] of records, [`CloudEvents`] of those. All of them are a [`LineSource`].
+//! may be an array, [`Csv`] of records, [`CloudEvents`] of those, [`CloudEventData`] of one whose
+//! attributes come apart. All of them are a [`LineSource`].
 //!
 //! What it promises:
 //!
@@ -29,6 +30,7 @@
 //!     its commit frame, also if it has no events; and whoever keeps the key is told what became of it,
 //!     whether the client still waits or not.
 
+mod binary_mode;
 mod body;
 mod cloud_events;
 mod compression;
@@ -53,6 +55,7 @@ mod rig;
 mod sift;
 mod source;
 
+pub use binary_mode::CloudEventData;
 pub use body::{BodyLimits, BodyReader};
 pub use cloud_events::CloudEvents;
 pub use compression::Encoding;

@@ -33,7 +33,8 @@ use crate::metrics::{AccessMetrics, Denied};
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
 /// The same of headers.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-encoding, content-type, idempotency-key, last-event-id, x-request-id",
+    "authorization, ce-id, ce-source, ce-specversion, ce-subject, ce-time, ce-type, content-encoding, \
+     content-type, idempotency-key, last-event-id, x-request-id",
 );
 /// What a page may read of an answer besides what needs no leave.
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(

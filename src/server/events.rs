@@ -73,7 +73,7 @@ async fn into_events(app: &App, form: Form, request: Request) -> Response {
             let ids = match form {
                 // A repeat by another route, or of another schema's events: they can't be told again.
                 _ if !taken.is_seen => String::new(),
-                Form::One => ids.one(),
+                Form::One | Form::Data => ids.one(),
                 Form::Array | Form::Member { .. } => ids.list(),
             };
             taken.answer(&ids)

@@ -11,13 +11,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::app::{App, Ready};
+use super::binary_mode;
 use super::idempotency;
 use super::media::{self, Format};
 use super::prefer;
 use super::problem::{BadPlace, Problem};
 use crate::ingest::{
-    self, BodyLimits, BodyReader, CloudEvents, Csv, DecompressionRoom, Encoding, IngestError,
-    Ingested, Intake, Json, LineSource, Shape,
+    self, BodyLimits, BodyReader, CloudEventData, CloudEvents, Csv, DecompressionRoom, Encoding,
+    IngestError, Ingested, Intake, Json, LineSource, Shape,
 };
 use crate::log::Receipt;
 use crate::metrics::{LimitMetrics, Refusal};
@@ -26,6 +27,7 @@ use crate::sinks::keys::{Claim, Claimed};
 use crate::sinks::quarantine::NAME as QUARANTINE;
 use crate::sinks::usage::STREAM as USAGE;
 use crate::stream::Rows;
+use crate::stream::cloud_events::Attributes;
 use crate::time::Timestamp;
 
 /// Where usage goes, as in Metronome's API.
@@ -55,6 +57,10 @@ pub(super) async fn into_stream(app: &App, name: &str, request: Request) -> Resp
         Ok(media) => media,
         Err(problem) => return problem.into_response(),
     };
+    let attributes = match upload.attributes(format, request.headers()) {
+        Ok(attributes) => attributes,
+        Err(problem) => return unread(problem.into_response()),
+    };
     upload.prefers(request.headers());
     let key = idempotency::key(request.headers());
     if let Err(refused) = upload.claim(key).await {
@@ -72,6 +78,10 @@ pub(super) async fn into_stream(app: &App, name: &str, request: Request) -> Resp
         Format::CloudEvents(form) => {
             let events = |body| CloudEvents::of(body, form, &intake).keeping_for(keeper);
             upload.ingest(body.map(events), UNSEEN).await
+        }
+        Format::CloudEventData => {
+            let event = |body| CloudEventData::of(body, &attributes, &intake).keeping_for(keeper);
+            upload.ingest(body.map(event), UNSEEN).await
         }
     };
     match ingested {
@@ -181,6 +191,14 @@ impl<'a> Upload<'a> {
             self.refusal = Some(Refusal::Unsupported);
         }
         media
+    }
+
+    /// A `CloudEvent`'s attributes, where they are headers.
+    fn attributes(&mut self, format: Format, headers: &HeaderMap) -> Result<Attributes, Problem> {
+        if format != Format::CloudEventData {
+            return Ok(Attributes::default());
+        }
+        binary_mode::attributes(headers).inspect_err(|_| self.refusal = Some(Refusal::Invalid))
     }
 
     /// Claims the request's key, if it has one. Called before anything of the body is read.

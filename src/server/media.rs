@@ -7,12 +7,14 @@
 //! | `text/csv`, with `header=present` or `header=absent` (RFC 4180) where the look of the first line shall not decide | one record a line |
 //! | `application/cloudevents+json` | one `CloudEvent`, for `usage` only |
 //! | `application/cloudevents-batch+json` | an array of them, for `usage` only |
+//! | JSON or none, beside the header `ce-specversion` | the data of a `CloudEvent` whose attributes are headers ([`binary_mode`]), for `usage` only |
 //!
 //! `application/x-www-form-urlencoded` is what curl says when nobody told it anything. `POST /events`
 //! and `POST /events/batch` take one JSON document and nothing else.
 
 use http::{HeaderMap, HeaderValue, header};
 
+use super::binary_mode;
 use super::list;
 use super::problem::Problem;
 use crate::ingest::{Encoding, Form};
@@ -30,6 +32,8 @@ pub(super) enum Format {
     Csv(Header),
     /// CloudEvents.
     CloudEvents(Form),
+    /// The data of one; its attributes are headers.
+    CloudEventData,
 }
 
 /// What is taken under which name.
@@ -54,8 +58,8 @@ const FORMATS: [&str; 5] = [
     "application/cloudevents+json",
     "application/cloudevents-batch+json",
 ];
-/// What an event in binary mode has, section 3.1 of CloudEvents' HTTP binding, and nothing else.
-const BINARY_MODE: &str = "ce-specversion";
+/// What all formats of whole CloudEvents begin with.
+const CLOUD_EVENTS: &[u8] = b"application/cloudevents";
 /// How many of [`FORMATS`] every stream takes.
 const FORMATS_OF_ALL: usize = 3;
 
@@ -67,27 +71,36 @@ pub(super) fn formats(stream: &str) -> &'static [&'static str] {
 /// How the events for a stream stand in the body, and how it is compressed.
 pub(super) fn of_events(headers: &HeaderMap, stream: &str) -> Result<(Format, Encoding), Problem> {
     let format = match headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
+        value if stream == USAGE && is_in_binary_mode(headers, value) => {
+            if let Some(other) = other_than(headers, is_json) {
+                return Err(data_not_json(&other));
+            }
+            Format::CloudEventData
+        }
         None => Format::Json,
         Some(value) => {
             let format = format(value).filter(|format| is_taken(*format, stream));
             format.ok_or_else(|| not_taken(stream, value))?
         }
     };
-    if stream == USAGE
-        && !matches!(format, Format::CloudEvents(_))
-        && headers.contains_key(BINARY_MODE)
-    {
-        return Err(in_binary_mode());
-    }
     Ok((format, encoding(headers)?))
 }
 
-/// The body is a `CloudEvent`'s data alone, and its attributes are headers.
-pub(super) fn in_binary_mode() -> Problem {
+/// Whether the body is a `CloudEvent`'s data alone, which it is unless it says to be a whole event.
+fn is_in_binary_mode(headers: &HeaderMap, content_type: Option<&[u8]>) -> bool {
+    let (media, _) = parts(content_type.unwrap_or_default());
+    let is_whole = media
+        .get(..CLOUD_EVENTS.len())
+        .is_some_and(|begin| begin.eq_ignore_ascii_case(CLOUD_EVENTS));
+    headers.contains_key(binary_mode::VERSION) && !is_whole
+}
+
+/// The data of a `CloudEvent` in binary mode is of the `Content-Type` `other`.
+pub(super) fn data_not_json(other: &str) -> Problem {
     Problem::unsupported(format!(
-        "this is a CloudEvent in binary mode, as its header `{BINARY_MODE}` says; windrow takes them in \
-         structured mode, whole in the body, with `Content-Type: {}`",
-        FORMATS[FORMATS_OF_ALL]
+        "this is a CloudEvent in binary mode, as its header `{}` says, and its data must be JSON, \
+         `Content-Type: application/json`, not `{other}`",
+        binary_mode::VERSION
     ))
 }
 
@@ -293,17 +306,32 @@ mod tests {
     }
 
     #[test]
-    fn a_cloud_event_in_binary_mode_is_told_which_mode_is_taken() {
-        let mut headers = HeaderMap::new();
-        headers.insert(BINARY_MODE, HeaderValue::from_static("1.0"));
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let problem = of_events(&headers, "usage").unwrap_err();
-        assert_eq!(problem.status(), 415);
-        assert!(problem.detail().contains("`Content-Type: application/cloudevents+json`"));
+    fn a_cloud_event_is_in_binary_mode_if_its_headers_say_so_and_its_type_does_not() {
+        let of = |stream: &str, media: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(binary_mode::VERSION, HeaderValue::from_static("1.0"));
+            if let Some(media) = media {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+            }
+            of_events(&headers, stream).map(|(format, _)| format)
+        };
+        for media in [None, Some("application/json; charset=utf-8"), Some("application/vnd.x+json")]
+        {
+            assert_eq!(of("usage", media), Ok(Format::CloudEventData));
+        }
+        let whole = Some("Application/CloudEvents+JSON");
+        assert_eq!(of("usage", whole), Ok(Format::CloudEvents(Form::One)));
         // Elsewhere the data is what the stream takes.
-        assert_eq!(of_events(&headers, "orders"), Ok((Format::Json, Encoding::Identity)));
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORMATS[FORMATS_OF_ALL]));
-        assert!(of_events(&headers, "usage").is_ok());
+        assert_eq!(of("orders", Some("text/csv")), Ok(Format::Csv(Header::Detected)));
+        for (media, says) in [
+            ("text/csv", "data must be JSON"),
+            ("application/json; charset=latin1", "data must be JSON"),
+            ("application/cloudevents+avro", "`application/cloudevents-batch+json`"),
+        ] {
+            let problem = of("usage", Some(media)).unwrap_err();
+            assert_eq!(problem.status(), 415);
+            assert!(problem.detail().contains(says), "{}", problem.detail());
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod answer;
 mod app;
 pub mod auth;
 mod backup;
+mod binary_mode;
 mod connection;
 mod connections;
 mod cors;

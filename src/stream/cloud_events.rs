@@ -12,14 +12,18 @@
 //! attributes, `dataschema` and `datacontenttype` are ignored. The line is made of the attributes'
 //! values as they stand: whether they are what their columns take, the stream's decoder says, by the
 //! column's name, and [`named`] says it by the attribute's.
+//!
+//! [`Attributes`] are those of an event whose data comes apart from them.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::json_text::{finish_object, write_string};
 use super::line_error::{Fault, readable};
+use super::ndjson::not_json;
 use super::{BadLine, LineError};
 
 /// The only version there is.
@@ -42,21 +46,32 @@ pub fn line(event: &[u8], line: u64, out: &mut Vec<u8>) -> Result<(), LineError>
     let begin = out.len();
     let mut fault = None;
     let taken = std::str::from_utf8(event).ok().and_then(|text| {
-        let attributes = Attributes { out, fault: &mut fault };
-        serde_json::Deserializer::from_str(text).deserialize_map(attributes).ok()
+        let columns = Columns { out, fault: &mut fault };
+        serde_json::Deserializer::from_str(text).deserialize_map(columns).ok()
     });
     if let Some(fault) = fault {
         out.truncate(begin);
         return Err(fault.on_line(line));
     }
     if taken.is_some() {
-        super::json_text::finish_object(begin, out);
+        finish_object(begin, out);
     } else {
         out.truncate(begin);
         out.extend_from_slice(event);
         out.push(b'\n');
     }
     Ok(())
+}
+
+/// Checks data that came apart from its event: its places are told as they are in the data.
+///
+/// # Errors
+/// If it isn't JSON.
+pub fn check_data(data: &[u8]) -> Result<(), LineError> {
+    match serde_json::from_slice::<IgnoredAny>(data) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(not_json(&error).in_field("data").on_line(1)),
+    }
 }
 
 /// An error of the line that an event became, with the name that the field has in the event.
@@ -68,14 +83,40 @@ pub fn named(error: LineError) -> LineError {
     LineError { field: error.field.map(attribute), ..error }
 }
 
+/// An event's attributes, where they come apart from its data, as the members of a JSON object.
+#[derive(Clone, Debug, Default)]
+pub struct Attributes {
+    json: Vec<u8>,
+}
+
+impl Attributes {
+    /// Those that are looked at here.
+    pub const NAMES: [&str; 6] = ["specversion", "id", "source", "type", "subject", "time"];
+
+    /// One more. One that comes twice is twice in the event, which its decoder refuses.
+    pub fn push(&mut self, name: &str, value: &str) {
+        if !self.json.is_empty() {
+            self.json.push(b',');
+        }
+        write_string(name, &mut self.json);
+        self.json.push(b':');
+        write_string(value, &mut self.json);
+    }
+
+    /// The members, in the order in which they came, with commas between them.
+    pub fn json(&self) -> &[u8] {
+        &self.json
+    }
+}
+
 /// Takes an event's attributes, and writes those that have a column.
-struct Attributes<'o> {
+struct Columns<'o> {
     out: &'o mut Vec<u8>,
     /// Goes out by the side: `serde_json`'s error has room for text only.
     fault: &'o mut Option<Fault>,
 }
 
-impl<'de> Visitor<'de> for Attributes<'_> {
+impl<'de> Visitor<'de> for Columns<'_> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -203,6 +244,17 @@ mod tests {
             written(event).unwrap(),
             "{\"transaction_id\":\"a\",\"transaction_id\":\"b\"}\n"
         );
+    }
+
+    #[test]
+    fn attributes_that_come_apart_are_members() {
+        let mut attributes = Attributes::default();
+        for (name, value) in [("specversion", "1.0"), ("id", "O\"Neil\n"), ("id", "Łódź")] {
+            attributes.push(name, value);
+        }
+        let members = String::from_utf8(attributes.json().to_vec()).unwrap();
+        assert_eq!(members, r#""specversion":"1.0","id":"O\"Neil\n","id":"Łódź""#);
+        assert_eq!(Attributes::default().json(), b"");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use self::columns::Columns;
+pub(super) use self::reference::not_json;
 use self::scan::Scan;
 pub(super) use self::scan::{number_end, tree_end};
 use self::text::Text;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arbitrary::{Result, Unstructured};
 use serde_json::value::RawValue;
-use windrow::ingest::{CloudEvents, Encoding, Form, Intake};
+use windrow::ingest::{CloudEventData, CloudEvents, Encoding, Form, Intake};
 use windrow::metrics::Metrics;
+use windrow::stream::cloud_events::Attributes;
 use windrow::stream::{DEPTH_MAX, DecodeLimits, Decoder, Schema, StreamId, UnknownFields};
 
 use crate::json::{self, Members};
@@ -32,10 +33,12 @@ fn cloud_events() {
     Subject { name: "cloud_events", generate, check, entropy_bytes_max: 2048, cases: 3000 }.run();
 }
 
+thread_local! {
+    static INTAKE: Intake = intake();
+}
+
 fn check(body: &[u8], u: &mut Unstructured<'_>) -> Result<()> {
-    thread_local! {
-        static INTAKE: Intake = intake();
-    }
+    data_alone(body, u)?;
     let form = *u.choose(&[Form::One, Form::Array])?;
     let reader = Pieces::cut(body, u)?.reader(Encoding::Identity, None);
     let bytes_max = BESIDE_BYTES + BYTES_A_BYTE * body.len();
@@ -65,6 +68,39 @@ fn check(body: &[u8], u: &mut Unstructured<'_>) -> Result<()> {
             Event::AsItIs(text) => assert_eq!(line.strip_suffix(b"\n"), Some(*text)),
             Event::Bad => {}
         }
+    }
+    Ok(())
+}
+
+/// A body that is an event's data becomes its data and nothing else, whatever it holds.
+fn data_alone(body: &[u8], u: &mut Unstructured<'_>) -> Result<()> {
+    let mut attributes = Attributes::default();
+    for name in Attributes::NAMES {
+        let value = if name == "specversion" { "1.0" } else { u.arbitrary()? };
+        attributes.push(name, value);
+    }
+    let reader = Pieces::cut(body, u)?.reader(Encoding::Identity, None);
+    let bytes_max = BESIDE_BYTES + BYTES_A_BYTE * (body.len() + attributes.json().len());
+    let (line, error) = INTAKE.with(|intake| {
+        memory::within(bytes_max, || drain(&mut CloudEventData::of(reader, &attributes, intake)))
+    });
+    let data = documents::items(body, Form::Data);
+    let Some(data) = data else {
+        assert!(error.is_some() || !is_object(&line), "its data is no document");
+        return Ok(());
+    };
+    let data = data.first().map_or(&b"null"[..], |data| data);
+    let whole = [b"{", attributes.json(), b",\"data\":", data, b"}"].concat();
+    match event(&whole) {
+        Event::Members(expected) => {
+            let Members(found) = serde_json::from_slice(&line).unwrap();
+            let raw = |members: Vec<(String, Box<RawValue>)>| -> Vec<_> {
+                members.into_iter().map(|(name, value)| (name, value.get().to_owned())).collect()
+            };
+            assert_eq!(raw(found), raw(expected));
+        }
+        Event::AsItIs(text) => assert_eq!(line.strip_suffix(b"\n"), Some(text)),
+        Event::Bad => assert!(error.is_some()),
     }
     Ok(())
 }

@@ -22,8 +22,13 @@ fn documents() {
 
 fn check(body: &[u8], u: &mut Unstructured<'_>) -> Result<()> {
     let some = Form::Member { name: MEMBER, items_max: 3 };
-    let form =
-        *u.choose(&[Form::One, Form::Array, Form::Member { name: MEMBER, items_max: 1000 }, some])?;
+    let form = *u.choose(&[
+        Form::One,
+        Form::Data,
+        Form::Array,
+        Form::Member { name: MEMBER, items_max: 1000 },
+        some,
+    ])?;
     let read = |pieces: Pieces| {
         let mut items = Items::new(pieces.reader(Encoding::Identity, None), form);
         let (lines, error) = drain(&mut items);
@@ -83,7 +88,8 @@ pub fn items(body: &[u8], form: Form) -> Option<Vec<Vec<u8>>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let array = |text: &str| -> Option<Vec<Box<RawValue>>> { serde_json::from_str(text).ok() };
     let items = match form {
-        Form::One => vec![serde_json::from_str::<Box<RawValue>>(text).ok()?],
+        Form::Data if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() => Vec::new(),
+        Form::One | Form::Data => vec![serde_json::from_str::<Box<RawValue>>(text).ok()?],
         Form::Array => array(text)?,
         Form::Member { name, items_max } => {
             let Members(members) = serde_json::from_str(text).ok()?;

@@ -192,7 +192,13 @@ fn sending(daemon: &Daemon, examples: &mut Examples) {
         ("too-many-events", "/events/batch", &[JSON], &many),
         ("unknown-type", "/user/event", &[("content-type", "image/png")], ""),
         ("unknown-type-for-usage", "/v1/ingest", &[("content-type", "image/png")], ""),
-        ("cloud-event-in-binary-mode", "/v1/ingest", &[JSON, ("ce-specversion", "1.0")], "{}"),
+        ("cloud-event-data-not-json", "/v1/ingest", &[CSV, ("ce-specversion", "1.0")], "a"),
+        (
+            "cloud-event-attribute-not-text",
+            "/v1/ingest",
+            &[JSON, ("ce-specversion", "1.0"), ("ce-id", "%C0%A0")],
+            "{}",
+        ),
         ("no-json", "/events", &[CSV], "a"),
         ("unknown-encoding", "/user/event", &[NDJSON, ("content-encoding", "br")], ""),
         (

@@ -81,8 +81,9 @@ impl Splitter {
     pub(super) fn finish(&self) -> Result<(), DocumentError> {
         match self.state {
             State::End => Ok(()),
+            State::Document { mark: 0 | 3 } if self.form == Form::Data => Ok(()),
             // A number or a word ends with the body.
-            State::Inside(end) if matches!(self.form, Form::One) && end.is_word() => Ok(()),
+            State::Inside(end) if self.is_item() && end.is_word() => Ok(()),
             _ => Err(self.malformed(0, self.expected(), "the end of the body")),
         }
     }
@@ -127,14 +128,14 @@ impl Splitter {
     fn behind_array(&self) -> State {
         match self.form {
             Form::Member { .. } => State::BehindMember,
-            Form::One | Form::Array => State::End,
+            Form::One | Form::Data | Form::Array => State::End,
         }
     }
 
     /// The document's first byte.
     fn document(&mut self, byte: u8, at: usize) -> Result<usize, DocumentError> {
         self.state = match (self.form, byte) {
-            (Form::One, _) if begins_value(byte) => return self.item(byte),
+            (Form::One | Form::Data, _) if begins_value(byte) => return self.item(byte),
             (Form::Array, b'[') => State::Item { first: true },
             (Form::Member { .. }, b'{') => State::Member { first: true },
             _ => return Err(self.malformed(at, self.expected(), found(byte))),
@@ -172,7 +173,7 @@ impl Splitter {
         };
         lines.push(b'\n');
         self.state = match self.form {
-            Form::One => State::End,
+            Form::One | Form::Data => State::End,
             Form::Array | Form::Member { .. } => State::BehindItem,
         };
         Ok(taken)
@@ -249,6 +250,11 @@ impl Splitter {
         Ok(1)
     }
 
+    /// Whether the document itself is the item.
+    fn is_item(&self) -> bool {
+        matches!(self.form, Form::One | Form::Data)
+    }
+
     fn is_in_mark(&self) -> bool {
         matches!(self.state, State::Document { mark: 1 | 2 })
     }
@@ -257,6 +263,7 @@ impl Splitter {
     fn expected(&self) -> String {
         let expected = match (self.state, self.form) {
             (State::Document { .. }, Form::One) => "an event as a JSON object",
+            (State::Document { .. }, Form::Data) => "the data as a JSON object",
             (State::Document { .. }, Form::Array) | (State::Value { items: true }, _) => {
                 "an array of events"
             }
@@ -276,6 +283,7 @@ impl Splitter {
             (State::Inside(_), _) => "the rest of it",
             (State::BehindItem, _) => "`,` or `]` behind it",
             (State::End, Form::One) => "nothing behind the event",
+            (State::End, Form::Data) => "nothing behind the data",
             (State::End, _) => "nothing behind the document",
         };
         expected.to_owned()
@@ -325,7 +333,7 @@ impl Splitter {
 impl Form {
     fn items_max(self) -> u64 {
         match self {
-            Self::One => 1,
+            Self::One | Self::Data => 1,
             Self::Array => u64::MAX,
             Self::Member { items_max, .. } => items_max,
         }
@@ -334,7 +342,7 @@ impl Form {
     fn member(self) -> Option<&'static str> {
         match self {
             Self::Member { name, .. } => Some(name),
-            Self::One | Self::Array => None,
+            Self::One | Self::Data | Self::Array => None,
         }
     }
 }

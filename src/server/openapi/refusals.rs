@@ -23,8 +23,8 @@ use crate::quarantine::NoRoom;
 use crate::server::auth::{Denial, Scope};
 use crate::server::problem::{self, Problem};
 use crate::server::{
-    app, backup, csv_file, events, idempotency, media, observe, parameters, read_your_writes, tail,
-    usage,
+    app, backup, binary_mode, csv_file, events, idempotency, media, observe, parameters,
+    read_your_writes, tail, usage,
 };
 use crate::sinks::keys::Unclaimed;
 use crate::sinks::usage::{NAME as USAGE_SINK, STREAM as USAGE, UsageError};
@@ -297,9 +297,12 @@ pub(super) fn of_lines(stream: &str) -> [Refusal; 4] {
     ]
 }
 
-/// A `CloudEvent` whose attributes are headers.
-pub(super) fn in_binary_mode() -> Refusal {
-    Refusal::new("cloud-event-in-binary-mode", media::in_binary_mode())
+/// Those of a `CloudEvent` whose attributes are headers.
+pub(super) fn in_binary_mode() -> [Refusal; 2] {
+    [
+        Refusal::new("cloud-event-data-not-json", media::data_not_json("text/csv")),
+        Refusal::new("cloud-event-attribute-not-text", binary_mode::not_text("ce-id")),
+    ]
 }
 
 /// Those of events in a JSON document.

@@ -22,6 +22,11 @@ All of the body is ingested, or nothing. An empty body is taken, too, and so are
 the stream keeps bad lines (`on_invalid = \"quarantine\"`), the others are ingested, and the answer \
 counts the bad ones and tells the first ten.";
 
+/// What `usage` takes besides.
+const ABOUT_CLOUD_EVENTS: &str = "\
+With the header `ce-specversion`, the body is the data of one CloudEvent in binary mode, which must be JSON or empty, and \
+the headers `ce-id`, `ce-source`, `ce-subject`, `ce-time` and `ce-type` are its attributes.";
+
 /// The operations of all streams.
 pub(super) fn operations(streams: &[StreamConfig]) -> Vec<Operation> {
     let mut all = Vec::new();
@@ -65,10 +70,12 @@ fn into_stream(stream: &StreamConfig, path: &str, id: &str) -> Operation {
     let mut refusals = refused(stream);
     refusals.extend(refusals::of_lines(name));
     refusals.extend(refusals::of_documents());
+    let mut about = ABOUT.to_owned();
     if name == USAGE {
-        refusals.push(refusals::in_binary_mode());
+        refusals.extend(refusals::in_binary_mode());
+        about = format!("{about}\n\n{ABOUT_CLOUD_EVENTS}");
     }
-    sending(operation.about(ABOUT), refusals).takes(body(stream)).gives_json(named("Accepted"))
+    sending(operation.about(&about), refusals).takes(body(stream)).gives_json(named("Accepted"))
 }
 
 fn one_event(stream: &StreamConfig) -> Operation {

@@ -47,7 +47,8 @@ pub(super) fn read_line(
     }
 }
 
-fn not_json(error: &serde_json::Error) -> Fault {
+/// What `serde_json` has against a line.
+pub(in crate::stream) fn not_json(error: &serde_json::Error) -> Fault {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
     let found = format!("text that isn't JSON at byte {}: {what}", error.column());
