@@ -160,6 +160,8 @@ where
     async fn fill(&mut self) -> Result<&[u8], IngestError> {
         match &self.source {
             Source::Plain(chunk) if chunk.is_empty() => {
+                // What is read through still holds the memory that it came in.
+                self.source = Source::Plain(Bytes::new());
                 let chunk = self.next_sent().await?.unwrap_or_default();
                 self.source = Source::Plain(chunk);
             }

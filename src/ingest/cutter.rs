@@ -11,7 +11,7 @@ use super::error::IngestError;
 
 /// A buffer starts with this where more is not there yet: many connections that each announce a lot
 /// and send a little must not hold a frame's worth of memory each.
-const FIRST_BYTES: usize = 4 << 10;
+const FIRST_BYTES: usize = 1 << 10;
 /// Up to this, a body's announced length is believed.
 const TRUSTED_BYTES: usize = 32 << 10;
 /// A carriage return and a line feed, which don't count as the line's.

@@ -43,13 +43,13 @@ impl<'a, S: LineSource> Feed<'a, S> {
             self.rejects.append(self.source.rejects());
             if self.rejects.are_many() {
                 let piece = self.cutter.cut_short().unwrap_or_else(|| self.cutter.nothing());
-                return self.framed(piece, None).await;
+                return self.framed(piece, None);
             }
             let there = match self.source.fill().await {
                 Ok(there) => there,
                 Err(error) => match self.cutter.cut_short() {
                     Some(whole) => {
-                        return self.framed(Piece { last: true, ..whole }, Some(error)).await;
+                        return self.framed(Piece { last: true, ..whole }, Some(error));
                     }
                     None => return Err(error),
                 },
@@ -57,7 +57,7 @@ impl<'a, S: LineSource> Feed<'a, S> {
             if there.is_empty() {
                 let piece = self.cutter.finish();
                 let fingerprint = if self.is_keyed { self.source.drain().await? } else { None };
-                return Ok(Framed { fingerprint, ..self.framed(piece, None).await? });
+                return Ok(Framed { fingerprint, ..self.framed(piece, None)? });
             }
             if !self.cutter.is_full() {
                 let taken = self.cutter.take(there);
@@ -66,7 +66,7 @@ impl<'a, S: LineSource> Feed<'a, S> {
             }
             let there = there.len();
             if let Some(piece) = self.cutter.cut()? {
-                return self.framed(piece, None).await;
+                return self.framed(piece, None);
             }
             let bytes = self.cutter.growth_bytes(there, self.source.bytes_left());
             let more = match self.log.try_admit(bytes) {
@@ -74,7 +74,7 @@ impl<'a, S: LineSource> Feed<'a, S> {
                 // Who waits for room must not sit on room meanwhile: many uploads that each wait
                 // with half a frame would wait for each other.
                 None => match self.cutter.cut_short() {
-                    Some(piece) => return self.framed(piece, None).await,
+                    Some(piece) => return self.framed(piece, None),
                     None => self.log.admit(bytes).await?,
                 },
             };
@@ -86,21 +86,17 @@ impl<'a, S: LineSource> Feed<'a, S> {
         }
     }
 
-    async fn framed(
-        &mut self,
-        piece: Piece,
-        fault: Option<IngestError>,
-    ) -> Result<Framed, IngestError> {
+    fn framed(&mut self, piece: Piece, fault: Option<IngestError>) -> Result<Framed, IngestError> {
         let left = self.cutter.left_bytes();
         let rejects = std::mem::take(&mut self.rejects);
-        let permit = self.permit(left).await?;
+        let permit = self.permit(left)?;
         Ok(Framed { piece, permit, fault, rejects, fingerprint: None })
     }
 
     /// The permit of what was cut; `left` bytes of it stay with what is left.
-    async fn permit(&mut self, left: usize) -> Result<Permit, IngestError> {
+    fn permit(&mut self, left: usize) -> Result<Permit, IngestError> {
         let Some(mut permit) = self.permit.take() else {
-            return Ok(self.log.admit(0).await?);
+            return Ok(self.log.admit_nothing()?);
         };
         self.permit = permit.split(left);
         Ok(permit)

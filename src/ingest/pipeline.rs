@@ -68,7 +68,8 @@ pub async fn ingest(
     let decoding = Decoding { intake: Arc::clone(intake), origin, keeps: keep.is_some() };
     let mut delivery = Delivery::new(log, Outlet::Log(request, claim), decoding, seen);
     delivery.reserved = keep.map(Room::reserve_nothing);
-    deliver(delivery, feed, first).await
+    // Boxed, so that a request that waits for its first lines doesn't hold the room for it.
+    Box::pin(deliver(delivery, feed, first)).await
 }
 
 /// Decodes the lines of a request that is in the log already as they were decoded then: what is told of
@@ -96,7 +97,7 @@ async fn deliver(
     first: Framed,
 ) -> Result<Ingested, IngestError> {
     if !first.piece.last {
-        // Boxed, so that a request that waits for its first lines doesn't hold the room for it.
+        // Boxed, since most requests are one frame.
         return Box::pin(pipeline(delivery, feed, first)).await;
     }
     let Framed { piece, permit, fault, rejects, fingerprint } = first;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::timeout;
 
 use super::clock::ArrivalClock;
 use super::counts::{EventCount, EventCounts};
@@ -144,6 +145,11 @@ impl Log {
         self.room(&self.shared.in_flight, self.permits(bytes)).await
     }
 
+    /// Room for what has no payload. Never waits.
+    pub fn admit_nothing(&self) -> Result<Permit, AppendError> {
+        self.try_admit(0).ok_or_else(|| self.refusal())
+    }
+
     /// Room for a payload, if it is there at once.
     pub fn try_admit(&self, bytes: usize) -> Option<Permit> {
         let room = Arc::clone(&self.shared.in_flight).try_acquire_many_owned(self.permits(bytes));
@@ -167,7 +173,8 @@ impl Log {
             return Err(self.refusal());
         }
         let admitted = Arc::clone(room).acquire_many_owned(permits);
-        match tokio::time::timeout(self.shared.options.admit_wait, admitted).await {
+        // Boxed, since most never wait: their room would be part of whatever asks.
+        match Box::pin(timeout(self.shared.options.admit_wait, admitted)).await {
             Ok(Ok(permit)) => Ok(Permit(permit)),
             Ok(Err(_closed)) => Err(self.refusal()),
             Err(_elapsed) => Err(AppendError::Busy),

@@ -65,10 +65,13 @@ async fn into_events(app: &App, form: Form, request: Request) -> Response {
     if let Err(refused) = upload.claim(key).await {
         return refused;
     }
-    let body = upload.body(request.into_body(), encoding);
+    let body = match upload.body(request.into_body(), encoding) {
+        Ok(body) => body,
+        Err(refused) => return refused.answer(),
+    };
     let mut ids = Ids::of(upload.intake().decoder.schema());
     let seen = Some(|rows: &Rows| ids.see(rows));
-    match upload.ingest(body.map(|body| Items::new(body, form)), seen).await {
+    match upload.ingest(&mut Items::new(body, form), seen).await {
         Ok(taken) => {
             let ids = match form {
                 // A repeat by another route, or of another schema's events: they can't be told again.

@@ -66,22 +66,27 @@ pub(super) async fn into_stream(app: &App, name: &str, request: Request) -> Resp
     if let Err(refused) = upload.claim(key).await {
         return refused;
     }
-    let body = upload.body(request.into_body(), encoding);
+    let mut body = match upload.body(request.into_body(), encoding) {
+        Ok(body) => body,
+        Err(refused) => return refused.answer(),
+    };
     let (intake, keeper) = (upload.intake.clone(), upload.keeper());
+    // What is seldom sent is boxed, so that what is sent often doesn't hold the room for it.
     let ingested = match format {
-        Format::Ndjson => upload.ingest(body, UNSEEN).await,
-        Format::Json => upload.ingest(body.map(Json::new), UNSEEN).await,
+        Format::Ndjson => upload.ingest(&mut body, UNSEEN).await,
+        Format::Json => upload.ingest(&mut Json::new(body), UNSEEN).await,
         Format::Csv(header) => {
-            let csv = |body| Csv::of(body, header, &intake).keeping_for(keeper);
-            upload.ingest(body.map(csv), UNSEEN).await
+            let mut csv = Box::new(Csv::of(body, header, &intake).keeping_for(keeper));
+            Box::pin(upload.ingest(&mut *csv, UNSEEN)).await
         }
         Format::CloudEvents(form) => {
-            let events = |body| CloudEvents::of(body, form, &intake).keeping_for(keeper);
-            upload.ingest(body.map(events), UNSEEN).await
+            let mut events = Box::new(CloudEvents::of(body, form, &intake).keeping_for(keeper));
+            Box::pin(upload.ingest(&mut *events, UNSEEN)).await
         }
         Format::CloudEventData => {
-            let event = |body| CloudEventData::of(body, &attributes, &intake).keeping_for(keeper);
-            upload.ingest(body.map(event), UNSEEN).await
+            let event = CloudEventData::of(body, &attributes, &intake).keeping_for(keeper);
+            let mut event = Box::new(event);
+            Box::pin(upload.ingest(&mut *event, UNSEEN)).await
         }
     };
     match ingested {
@@ -100,7 +105,7 @@ pub(super) struct Upload<'a> {
     intake: &'a Arc<Intake>,
     keyed: Keyed,
     /// The bounds on its body.
-    limits: BodyLimits,
+    limits: &'a BodyLimits,
     decompression: &'a DecompressionRoom,
     limit_hits: &'a LimitMetrics,
     started: Instant,
@@ -150,7 +155,7 @@ impl<'a> Upload<'a> {
         let refusal = Some(Refusal::Broken);
         let is_strict = false;
         let keyed = Keyed::No;
-        let (limits, decompression) = (app.limits, &app.decompression);
+        let (limits, decompression) = (&app.limits, &app.decompression);
         let limit_hits = &app.metrics.limits;
         Ok(Self {
             ready,
@@ -230,11 +235,12 @@ impl<'a> Upload<'a> {
 
     /// Reads the request's body.
     pub(super) fn body(
-        &self,
+        &mut self,
         body: Body,
         encoding: Encoding,
-    ) -> Result<BodyReader<Body>, IngestError> {
-        let reader = BodyReader::new(body, encoding, self.limits, self.decompression)?;
+    ) -> Result<BodyReader<Body>, Refused> {
+        let reader = BodyReader::new(body, encoding, *self.limits, self.decompression);
+        let reader = reader.map_err(|error| self.refused(error, Shape::default(), true))?;
         Ok(match self.keyed {
             Keyed::No => reader,
             Keyed::New(_) | Keyed::Known(_) => reader.fingerprinted(),
@@ -244,20 +250,15 @@ impl<'a> Upload<'a> {
     /// Ingests the lines, and shows `seen` their events; or finds that they are there already.
     pub(super) async fn ingest<S: LineSource>(
         &mut self,
-        source: Result<S, IngestError>,
+        source: &mut S,
         seen: Option<impl FnMut(&Rows) + Send>,
     ) -> Result<Taken, Refused> {
         let metrics = &self.intake.metrics;
         let keyed = std::mem::take(&mut self.keyed);
         let is_repeat = matches!(keyed, Keyed::Known(_));
-        let (result, shape, unread) = match source {
-            Ok(mut source) => {
-                let result = self.take(&mut source, keyed, seen).await;
-                metrics.body_bytes.observe(source.body_bytes() as f64);
-                (result, source.shape(), !source.is_finished())
-            }
-            Err(error) => (Err(error), Shape::default(), true),
-        };
+        let result = self.take(source, keyed, seen).await;
+        metrics.body_bytes.observe(source.body_bytes() as f64);
+        let (shape, unread) = (source.shape(), !source.is_finished());
         match result {
             Ok((ingested, is_seen)) => {
                 if is_repeat {
@@ -276,19 +277,22 @@ impl<'a> Upload<'a> {
                 }
                 Ok(Taken { ingested, is_repeat, is_seen, shape, is_strict: self.is_strict })
             }
-            Err(error) => {
-                self.refusal = Some(error.refusal());
-                if let Some(limit) = error.limit() {
-                    self.limit_hits.hit(limit);
-                }
-                if matches!(error, IngestError::Line(_) | IngestError::NotKept(_)) {
-                    metrics.rejected.inc();
-                }
-                self.intake.recent.note_refused(Timestamp::now(), &error);
-                tracing::debug!(stream = self.intake.name, %error, "request refused");
-                Err(Refused { error, shape, unread })
-            }
+            Err(error) => Err(self.refused(error, shape, unread)),
         }
+    }
+
+    /// Counts and notes why the request is refused.
+    fn refused(&mut self, error: IngestError, shape: Shape, unread: bool) -> Refused {
+        self.refusal = Some(error.refusal());
+        if let Some(limit) = error.limit() {
+            self.limit_hits.hit(limit);
+        }
+        if matches!(error, IngestError::Line(_) | IngestError::NotKept(_)) {
+            self.intake.metrics.rejected.inc();
+        }
+        self.intake.recent.note_refused(Timestamp::now(), &error);
+        tracing::debug!(stream = self.intake.name, %error, "request refused");
+        Refused { error, shape, unread }
     }
 }
 
