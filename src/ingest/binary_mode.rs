@@ -14,7 +14,8 @@ use super::error::IngestError;
 use super::intake::Intake;
 use super::items::{Form, Items};
 use super::keyed::Fingerprint;
-use super::rewritten::Rewritten;
+use super::memory::Held;
+use super::rewritten::{Rewritten, SHORT_BYTES};
 use super::source::{LineSource, Shape};
 use crate::stream::cloud_events::{self, Attributes};
 
@@ -29,6 +30,8 @@ pub struct Structured<B> {
     /// Where the data begins in the line: behind the attributes, and behind the data's own name.
     data_begin: usize,
     line_bytes_max: usize,
+    /// Memory for a long line, and for what becomes of it.
+    held: Held,
     is_made: bool,
 }
 
@@ -42,16 +45,19 @@ where
         let line_bytes_max = intake.limits.line_bytes_max;
         // The same data under other attributes is another event.
         body.fingerprint(attributes.json());
-        Self::new(Structured::new(body, attributes, line_bytes_max), Renamed, line_bytes_max)
+        let event = Structured::new(body, attributes, intake);
+        Self::new(event, Renamed, line_bytes_max, &intake.long_lines)
     }
 }
 
 impl<B> Structured<B> {
-    fn new(body: BodyReader<B>, attributes: &Attributes, line_bytes_max: usize) -> Self {
+    fn new(body: BodyReader<B>, attributes: &Attributes, intake: &Intake) -> Self {
         let line = [b"{", attributes.json(), b",\"data\":"].concat();
         let data_begin = line.len();
         let data = Items::new(body, Form::Data);
-        Self { data, line, ready: 0..0, data_begin, line_bytes_max, is_made: false }
+        let line_bytes_max = intake.limits.line_bytes_max;
+        let held = Held::none_of(&intake.long_lines);
+        Self { data, line, ready: 0..0, data_begin, line_bytes_max, held, is_made: false }
     }
 }
 
@@ -67,11 +73,15 @@ where
             if there.is_empty() {
                 break;
             }
-            self.line.extend_from_slice(there);
-            if self.line.len() > self.line_bytes_max {
+            let bytes = self.line.len() + there.len();
+            if bytes > self.line_bytes_max {
                 let (line, bytes_max) = (1, self.line_bytes_max);
                 return Err(IngestError::LineTooLong { line, bytes_max });
             }
+            if bytes > SHORT_BYTES {
+                self.held.wait_for(2 * self.line_bytes_max).await?;
+            }
+            self.line.extend_from_slice(there);
             let count = there.len();
             self.data.consume(count);
         }

@@ -27,7 +27,8 @@ where
 {
     /// The events of `body`, for a stream.
     pub fn of(body: BodyReader<B>, form: Form, intake: &Intake) -> Self {
-        Self::new(Items::new(body, form), Renamed, intake.limits.line_bytes_max)
+        let events = Items::new(body, form);
+        Self::new(events, Renamed, intake.limits.line_bytes_max, &intake.long_lines)
     }
 }
 

@@ -24,7 +24,7 @@ where
     /// The records of `body`, for a stream.
     pub fn of(body: BodyReader<B>, header: Header, intake: &Intake) -> Self {
         let records = ToNdjson::new(&intake.name, intake.decoder.schema().clone(), header);
-        Self::new(body, records, intake.limits.line_bytes_max)
+        Self::new(body, records, intake.limits.line_bytes_max, &intake.long_lines)
     }
 }
 

@@ -11,16 +11,12 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
 
 use super::compression::{Decompressor, Encoding};
 use super::error::IngestError;
-use crate::log::AppendError;
+use super::memory::{Held, Memory};
 
 /// What a decompressed body is handed on in, at most.
 const PIECE_BYTES: usize = 64 << 10;
@@ -30,28 +26,13 @@ const FIRST_PIECE_BYTES: usize = 4 << 10;
 const ROOM_PART: u64 = 2;
 /// Of that room, so many eighths are for windows: of 32 MiB, two of the largest or eight of `zstd -3`.
 const WINDOWS_EIGHTHS: u64 = 5;
-/// Room that comes free comes soon. Whoever has waited for so long is told to come again.
-const ROOM_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Room for what all decompressors need.
 #[derive(Clone, Debug)]
 pub struct DecompressionRoom {
     /// For what each holds before it knows its window, and for its buffer.
-    beginnings: Room,
-    windows: Room,
-}
-
-/// A permit for each byte.
-#[derive(Clone, Debug)]
-struct Room {
-    free: Arc<Semaphore>,
-    bytes: u32,
-}
-
-/// What one decompressor has of a [`Room`].
-struct Held {
-    room: Room,
-    permit: Option<OwnedSemaphorePermit>,
+    beginnings: Memory,
+    windows: Memory,
 }
 
 /// A compressed body that is being read.
@@ -72,55 +53,7 @@ impl DecompressionRoom {
     pub fn new(in_flight_bytes: u64) -> Self {
         let bytes = in_flight_bytes / ROOM_PART;
         let windows = bytes / 8 * WINDOWS_EIGHTHS;
-        Self { beginnings: Room::new(bytes - windows), windows: Room::new(windows) }
-    }
-}
-
-impl Room {
-    fn new(bytes: u64) -> Self {
-        let bytes_max = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
-        let bytes = u32::try_from(bytes).unwrap_or(bytes_max).min(bytes_max);
-        Self { free: Arc::new(Semaphore::new(bytes as usize)), bytes }
-    }
-}
-
-impl Held {
-    fn none_of(room: &Room) -> Self {
-        Self { room: room.clone(), permit: None }
-    }
-
-    fn bytes(&self) -> u32 {
-        self.permit.as_ref().map_or(0, |permit| permit.num_permits() as u32)
-    }
-
-    /// Waits until it is so many bytes, where it is less; or all that there is, for who needs more than that.
-    /// Meanwhile it is nothing.
-    async fn wait_for(&mut self, bytes: usize) -> Result<(), IngestError> {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.room.bytes);
-        if bytes <= self.bytes() {
-            return Ok(());
-        }
-        self.permit = None;
-        let whole = Arc::clone(&self.room.free).acquire_many_owned(bytes);
-        // The semaphore is never closed.
-        let Ok(Ok(permit)) = timeout(ROOM_WAIT_MAX, whole).await else {
-            return Err(AppendError::Busy.into());
-        };
-        self.permit = Some(permit);
-        Ok(())
-    }
-
-    /// Makes it so many bytes more, if they are free and nobody waits for them.
-    fn try_grow(&mut self, bytes: usize) -> bool {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let Ok(more) = Arc::clone(&self.room.free).try_acquire_many_owned(bytes) else {
-            return false;
-        };
-        match &mut self.permit {
-            Some(permit) => permit.merge(more),
-            None => self.permit = Some(more),
-        }
-        true
+        Self { beginnings: Memory::new(bytes - windows), windows: Memory::new(windows) }
     }
 }
 
@@ -240,8 +173,8 @@ mod tests {
         drop(first);
         decompress(&mut third, &sent, 1 << 20).await.unwrap();
         drop((second, third));
-        assert_eq!(room.windows.free.available_permits(), 20 << 20);
-        assert_eq!(room.beginnings.free.available_permits(), 12 << 20);
+        assert_eq!(room.windows.free_bytes(), 20 << 20);
+        assert_eq!(room.beginnings.free_bytes(), 12 << 20);
     }
 
     #[tokio::test]
@@ -266,7 +199,7 @@ mod tests {
         }
         drop(crowd);
         drop(begun);
-        assert_eq!(room.windows.free.available_permits(), 20 << 20);
+        assert_eq!(room.windows.free_bytes(), 20 << 20);
     }
 
     #[tokio::test]
@@ -280,7 +213,8 @@ mod tests {
         let mut others: Vec<_> = (0..2).map(|_| Decompressed::new(Encoding::Zstd, &room)).collect();
         let (second, third) = others.split_at_mut(1);
         decompress(&mut second[0], &large, 1 << 20).await.unwrap();
-        let _small = room.windows.free.try_acquire_many(2 << 20).unwrap();
+        let mut small = Held::none_of(&room.windows);
+        assert!(small.try_grow(2 << 20));
         let mut context = Context::from_waker(Waker::noop());
         let mut waits = Box::pin(decompress(&mut third[0], &large, 1 << 20));
         assert!(waits.as_mut().poll(&mut context).is_pending());
@@ -295,8 +229,8 @@ mod tests {
         let room = DecompressionRoom::new(64 << 20);
         let mut only = Decompressed::new(Encoding::Gzip, &room);
         only.make_room().await.unwrap();
-        let free = room.beginnings.free.available_permits() as u32;
-        let others = room.beginnings.free.try_acquire_many(free).unwrap();
+        let mut others = Held::none_of(&room.beginnings);
+        assert!(others.try_grow(room.beginnings.free_bytes()));
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         io::Write::write_all(&mut encoder, &vec![b' '; 1 << 20]).unwrap();
         let sent = Bytes::from(encoder.finish().unwrap());
@@ -312,6 +246,6 @@ mod tests {
         let room = DecompressionRoom::new(1 << 20);
         let mut only = Decompressed::new(Encoding::Zstd, &room);
         decompress(&mut only, &zeros(), 16 << 20).await.unwrap();
-        assert_eq!(room.windows.free.available_permits(), 0);
+        assert_eq!(room.windows.free_bytes(), 0);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::IngestError;
+use super::memory::Memory;
 use super::recent::Recent;
 use crate::log::frame::FRAME_TARGET_BYTES;
 use crate::metrics::StreamMetrics;
@@ -16,6 +17,9 @@ const FRAME_CELLS_MAX: usize = 128 << 10;
 const FRAME_BYTES_MIN: usize = 1 << 10;
 /// Names of unknown fields that are remembered as said: they come from clients.
 const UNKNOWN_NAMES_MAX: usize = 100;
+
+/// What may be in flight of a stream that shares no memory with others.
+const IN_FLIGHT_BYTES: u64 = 64 << 20;
 
 /// A stream as requests are ingested into it.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub struct Intake {
     pub quarantine: Option<Arc<Room>>,
     /// The last of its bad lines.
     pub recent: Recent,
+    /// For lines that are gathered before they become others.
+    pub long_lines: Memory,
     /// A frame is cut here.
     frame_bytes: usize,
     unknown_names: Mutex<BTreeSet<String>>,
@@ -50,8 +56,24 @@ impl Intake {
     ) -> Self {
         let frame_bytes = frame_bytes(decoder.schema());
         let unknown_names = Mutex::default();
-        let (quarantine, recent) = (None, Recent::default());
-        Self { name, id, decoder, limits, metrics, quarantine, recent, frame_bytes, unknown_names }
+        Self {
+            name,
+            id,
+            decoder,
+            limits,
+            metrics,
+            quarantine: None,
+            recent: Recent::default(),
+            long_lines: Memory::for_long_lines(IN_FLIGHT_BYTES),
+            frame_bytes,
+            unknown_names,
+        }
+    }
+
+    /// The same, with memory for long lines that it shares with others.
+    #[must_use]
+    pub fn gathering_in(self, long_lines: Memory) -> Self {
+        Self { long_lines, ..self }
     }
 
     /// The same, with bad lines kept where `room` has room for them.

@@ -27,6 +27,7 @@ use self::splitter::Splitter;
 use super::body::BodyReader;
 use super::error::{BLANK_BYTES_MAX, IngestError};
 use super::keyed::Fingerprint;
+use super::rewritten::SHORT_BYTES;
 use super::source::{LineSource, Shape};
 
 /// So much of a body is turned into lines at a time: all that this holds besides the body's piece.
@@ -80,6 +81,10 @@ impl ItemLines {
     /// Takes the next piece of the document, once all lines of the piece before have been consumed.
     pub(super) fn split(&mut self, piece: &[u8]) {
         self.lines.clear();
+        if self.lines.capacity() == 0 {
+            // And a line end.
+            self.lines.reserve(piece.len() + 1);
+        }
         // Lines before a fault go first: one of them may be the first thing that is wrong.
         self.fault = self.splitter.split(piece, &mut self.lines).err();
         self.ready = 0..self.lines.len();
@@ -98,6 +103,10 @@ impl ItemLines {
             }
             if let Some(fault) = self.fault.take() {
                 return Err(fault.into());
+            }
+            if self.lines.capacity() > SHORT_BYTES {
+                // It may be long until there is more.
+                (self.lines, self.ready) = (Vec::new(), 0..0);
             }
             let there = body.fill().await?;
             if there.is_empty() {
@@ -155,5 +164,23 @@ where
 
     fn shape(&self) -> Shape {
         Shape::Events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::rig;
+
+    #[test]
+    fn much_comes_out_as_it_went_in_whatever_the_pieces_are() {
+        let item = format!("{{\"a\":\"{}\"}}", "x".repeat(10_000));
+        let lines = format!("{item}\n").repeat(30);
+        let array = format!("[{}]", vec![item.as_str(); 30].join(","));
+        for piece in [999, 30_000, 400_000] {
+            let mut items = Items::new(rig::body(array.as_bytes(), piece), Form::Array);
+            let (made, fault) = rig::drain(&mut items);
+            assert!(made == lines && fault.is_none(), "by {piece}: {fault:?}");
+        }
     }
 }

@@ -19,7 +19,8 @@
 //! I2. An answer of success is given only after [`Request::commit`](crate::log::Request::commit).
 //! I3. Memory doesn't grow with the body: a frame is admitted by the log
 //!     ([`Log::admit`](crate::log::Log::admit)) before its buffer is made, and at most
-//!     [`pipeline::FRAMES_AHEAD`] of a request wait for being decoded.
+//!     [`pipeline::FRAMES_AHEAD`] of a request wait for being decoded. A line that is gathered before it
+//!     becomes another, and is no short one, has its part of [`Intake::long_lines`].
 //! I4. The bytes of NDJSON are copied once, into the frame that the log writes; other formats are
 //!     written as lines first.
 //! I5. The first bad line in the order of the body is the one that is reported.
@@ -45,6 +46,7 @@ mod items;
 mod job;
 mod json;
 mod keyed;
+mod memory;
 mod pipeline;
 mod recent;
 mod rejects;
@@ -66,6 +68,7 @@ pub use intake::Intake;
 pub use items::{DocumentError, Form, Items};
 pub use json::Json;
 pub use keyed::{Claim, Fingerprint};
+pub use memory::Memory;
 pub use pipeline::{FRAMES_AHEAD, Ingested, ingest};
 pub use recent::{Recent, RecentLine};
 pub use rejects::{Rejects, TOLD_MAX};

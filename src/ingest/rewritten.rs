@@ -8,6 +8,7 @@ use memchr::memchr;
 use super::error::IngestError;
 use super::intake::Intake;
 use super::keyed::Fingerprint;
+use super::memory::{Held, Memory};
 use super::rejects::Rejects;
 use super::source::{BYTE_ORDER_MARK, LineSource, Shape};
 use crate::log::rejected::LineForm;
@@ -16,6 +17,9 @@ use crate::time::Timestamp;
 
 /// So many bytes of lines are made at a time, and what the last of them is longer.
 const PIECE_BYTES: usize = 64 << 10;
+/// A line is short up to this. What is longer, and gathered of several pieces, takes its part of memory that
+/// all requests share: for itself, and for what becomes of it.
+pub(super) const SHORT_BYTES: usize = 8 << 10;
 /// A byte-order mark, a carriage return and a line feed, which don't count as the line's.
 const BESIDE_BYTES_MAX: usize = 5;
 
@@ -56,6 +60,8 @@ pub trait Rewrite: Send {
 pub struct Rewritten<S, R> {
     source: S,
     lines: Lines<R>,
+    /// Memory for a long line.
+    held: Held,
     ended: bool,
 }
 
@@ -67,6 +73,8 @@ struct Lines<R> {
     number: u64,
     /// The begin of a line whose end hasn't come.
     part: Vec<u8>,
+    /// Whether that may be long.
+    length: Length,
     made: Vec<u8>,
     ready: Range<usize>,
     /// What is wrong behind the lines that are ready.
@@ -76,21 +84,34 @@ struct Lines<R> {
     rejects: Rejects,
 }
 
+/// What the begin of a line may become.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Length {
+    /// As long as a short one.
+    Short,
+    /// More than that has come, and waits for memory.
+    Waiting,
+    /// As long as the limit: there is memory for it.
+    Long,
+}
+
 impl<S: LineSource, R: Rewrite> Rewritten<S, R> {
-    /// Rewrites the lines of `source`, which are at most `line_bytes_max` long.
-    pub fn new(source: S, rewrite: R, line_bytes_max: usize) -> Self {
+    /// Rewrites the lines of `source`, which are at most `line_bytes_max` long. Memory for long ones is taken
+    /// of `long_lines`.
+    pub fn new(source: S, rewrite: R, line_bytes_max: usize, long_lines: &Memory) -> Self {
         let lines = Lines {
             rewrite,
             line_bytes_max,
             number: 1,
             part: Vec::new(),
+            length: Length::Short,
             made: Vec::new(),
             ready: 0..0,
             fault: None,
             keeper: None,
             rejects: Rejects::default(),
         };
-        Self { source, lines, ended: false }
+        Self { source, lines, held: Held::none_of(long_lines), ended: false }
     }
 
     /// Keeps bad lines, as they stand in the source. A line that was rewritten says no more what it
@@ -107,6 +128,12 @@ impl<S: LineSource, R: Rewrite> LineSource for Rewritten<S, R> {
         while self.lines.ready.is_empty() && !self.ended {
             if let Some(fault) = self.lines.fault.take() {
                 return Err(fault);
+            }
+            self.lines.forget(&mut self.held);
+            if self.lines.length == Length::Waiting {
+                let bytes = 2 * (self.lines.line_bytes_max + BESIDE_BYTES_MAX);
+                self.held.wait_for(bytes).await?;
+                self.lines.length = Length::Long;
             }
             let there = self.source.fill().await?;
             if there.is_empty() {
@@ -158,21 +185,26 @@ impl<R: Rewrite> Lines<R> {
     /// What was made before has been consumed.
     fn take(&mut self, piece: &[u8]) -> usize {
         self.made.clear();
+        if self.made.capacity() == 0 && piece.len() > SHORT_BYTES {
+            self.made.reserve(PIECE_BYTES);
+        }
         let mut at = 0;
         while at < piece.len() && !self.is_full() && self.fault.is_none() {
             let Some(length) = memchr(b'\n', &piece[at..]) else {
-                self.keep(&piece[at..]);
-                at = piece.len();
+                if self.keep(&piece[at..]) {
+                    at = piece.len();
+                }
                 break;
             };
             let line = &piece[at..at + length];
-            at += length + 1;
             if self.part.is_empty() {
                 self.line(line);
-            } else {
-                self.keep(line);
+            } else if self.keep(line) {
                 self.line_of_parts();
+            } else {
+                break;
             }
+            at += length + 1;
         }
         self.ready = 0..self.made.len();
         at
@@ -191,12 +223,29 @@ impl<R: Rewrite> Lines<R> {
         self.ready = 0..self.made.len();
     }
 
-    /// Keeps the begin of a line, or more of it.
-    fn keep(&mut self, part: &[u8]) {
-        if self.part.len() + part.len() > self.line_bytes_max + BESIDE_BYTES_MAX {
+    /// Keeps the begin of a line, or more of it; or nothing, where there must be memory for it first.
+    fn keep(&mut self, part: &[u8]) -> bool {
+        let bytes = self.part.len() + part.len();
+        if bytes > self.line_bytes_max + BESIDE_BYTES_MAX {
             self.fault = Some(self.too_long());
+        } else if bytes > SHORT_BYTES && self.length != Length::Long {
+            self.length = Length::Waiting;
+            return false;
         } else {
             self.part.extend_from_slice(part);
+        }
+        true
+    }
+
+    /// Lets go of what isn't needed while nothing of a long line is there: what was made is consumed.
+    fn forget(&mut self, held: &mut Held) {
+        if self.made.capacity() > SHORT_BYTES {
+            (self.made, self.ready) = (Vec::new(), 0..0);
+        }
+        if self.part.is_empty() && self.length == Length::Long {
+            self.part = Vec::new();
+            self.length = Length::Short;
+            held.release();
         }
     }
 
@@ -271,6 +320,9 @@ impl<R: Rewrite> Lines<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -304,7 +356,8 @@ mod tests {
 
     fn read(body: &str, piece: usize, line_bytes_max: usize) -> (String, Option<String>) {
         let source = rig::body(body.as_bytes(), piece);
-        rig::drain(&mut Rewritten::new(source, Twice, line_bytes_max))
+        let long_lines = Memory::new(1 << 20);
+        rig::drain(&mut Rewritten::new(source, Twice, line_bytes_max, &long_lines))
     }
 
     #[test]
@@ -336,6 +389,36 @@ mod tests {
         for body in [long.to_owned(), format!("{long}\r\n"), format!("\u{feff}{long}\r\n")] {
             assert_eq!(read(&body, 1, 10).1, None, "{body:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn long_lines_of_all_sources_share_memory_and_give_it_back() {
+        let long_lines = Memory::new(100 << 10);
+        let line_bytes_max = 20 << 10;
+        let long = format!("a\n{}\nb\n", "0".repeat(line_bytes_max));
+        let begin = || {
+            let source = rig::body(long.as_bytes(), 5000);
+            Rewritten::new(source, Twice, line_bytes_max, &long_lines)
+        };
+        let (mut first, mut second, mut third) = (begin(), begin(), begin());
+        for source in [&mut first, &mut second, &mut third] {
+            assert_eq!(source.fill().await.unwrap(), b"1aa\n");
+            source.consume(4);
+        }
+        let made = [&b"2"[..], &b"0".repeat(2 * line_bytes_max), b"\n3bb\n"].concat();
+        assert!(first.fill().await.unwrap() == made);
+        assert!(second.fill().await.unwrap() == made);
+        let mut context = Context::from_waker(Waker::noop());
+        {
+            let mut waits = pin!(third.fill());
+            assert!(waits.as_mut().poll(&mut context).is_pending());
+            first.consume(made.len());
+            assert_eq!(first.fill().await.unwrap(), b"");
+            assert!(waits.poll(&mut context).is_ready());
+        }
+        assert_eq!(long_lines.free_bytes(), (100 << 10) - 4 * (line_bytes_max + BESIDE_BYTES_MAX));
+        drop((second, third));
+        assert_eq!(long_lines.free_bytes(), 100 << 10);
     }
 
     #[test]

@@ -126,6 +126,42 @@ fn large_windows_at_once_take_turns() {
     assert_small(&daemon);
 }
 
+#[test]
+fn lines_that_become_others_have_a_bound_together_while_they_come() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start_with(data.path(), &["--limits-stall", "10m"]);
+    let long = "x".repeat(1_000_000);
+    let crowds = [
+        ("/user/event", "content-type: text/csv", String::new()),
+        ("/v1/ingest", "content-type: application/cloudevents+json", "{\"data\":\"".to_owned()),
+        ("/v1/ingest", "ce-specversion: 1.0", "{\"a\":\"".to_owned()),
+    ];
+    for (path, header, begin) in crowds {
+        let mut many: Vec<Connection> = (0..100)
+            .map(|_| {
+                let mut slow = daemon.connect();
+                let head = format!(
+                    "POST {path} HTTP/1.1\r\nhost: w\r\n{header}\r\ncontent-length: 5000000"
+                );
+                // Who is refused may have been so before all of it was sent.
+                let _ = slow.write(format!("{head}\r\n\r\n{begin}{long}"));
+                slow
+            })
+            .collect();
+        let mut refused = many.swap_remove(first_answered(&many));
+        let refused = refused.read_answer("POST").unwrap();
+        assert_eq!(refused.status, 429, "{header}: {}", refused.text());
+        // Lines that aren't long don't notice.
+        let record = "2024-07-01,7bd1e4ab-360a-46df-add7-e8352cb9c48e,1,true,e,p,d,1\n";
+        let csv = [("content-type", "text/csv")];
+        assert_eq!(daemon.send("POST", "/user/event", &csv, record.as_bytes()).status, 200);
+        drop(many);
+        let record = record.replace(",d,", &format!(",{long},"));
+        assert_eq!(daemon.send("POST", "/user/event", &csv, record.as_bytes()).status, 200);
+        assert_small(&daemon);
+    }
+}
+
 /// So many events, each behind 2 MB of blank lines, over a window of 8 MiB.
 fn over_a_large_window(events: usize) -> Vec<u8> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();

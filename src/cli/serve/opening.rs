@@ -12,7 +12,7 @@ use crate::backup::{Backups, Source};
 use crate::cli::{NeedsPerson, Program};
 use crate::config::{Config, Limits};
 use crate::disk::{Disk, RealDisk};
-use crate::ingest::Intake;
+use crate::ingest::{Intake, Memory};
 use crate::log::scan::LogDir;
 use crate::log::{Committer, Log, LogOptions, OpenError, RecoveryReport};
 use crate::metrics::Metrics;
@@ -174,6 +174,7 @@ fn intakes(
 ) -> anyhow::Result<HashMap<String, Arc<Intake>>> {
     let Limits { line_bytes_max, depth_max, .. } = config.limits;
     let limits = DecodeLimits { line_bytes_max, depth_max };
+    let long_lines = Memory::for_long_lines(config.limits.in_flight_bytes);
     let mut intakes = HashMap::new();
     for stream in &config.streams {
         let name = stream.name.clone();
@@ -183,7 +184,8 @@ fn intakes(
         let decoder = Decoder::new(schema, stream.unknown_fields, limits);
         let intake = Intake::new(name.clone(), id, decoder, limits, metrics.stream(&name));
         let room = rooms.get(&name).cloned();
-        intakes.insert(name, Arc::new(intake.keeping_in(room)));
+        let intake = intake.keeping_in(room).gathering_in(long_lines.clone());
+        intakes.insert(name, Arc::new(intake));
     }
     Ok(intakes)
 }
