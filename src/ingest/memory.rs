@@ -15,6 +15,9 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 /// Lines that are gathered before they become others have this part of `limits.in_flight`.
 const LONG_LINES_PART: u64 = 4;
 
+/// Questions that are asked with a document have this one.
+const QUESTIONS_PART: u64 = 8;
+
 /// Memory for one purpose: a permit for each byte.
 #[derive(Clone, Debug)]
 pub struct Memory {
@@ -22,9 +25,9 @@ pub struct Memory {
     bytes: u32,
 }
 
-/// What one request has of it.
+/// What one request has of it, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Held {
+pub struct Held {
     memory: Memory,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -42,6 +45,11 @@ impl Memory {
         Self::new(in_flight_bytes / LONG_LINES_PART)
     }
 
+    /// For questions with a long document, where so many bytes may be in flight.
+    pub fn for_questions(in_flight_bytes: u64) -> Self {
+        Self::new(in_flight_bytes / QUESTIONS_PART)
+    }
+
     /// What nobody has.
     #[cfg(test)]
     pub(super) fn free_bytes(&self) -> usize {
@@ -50,7 +58,8 @@ impl Memory {
 }
 
 impl Held {
-    pub(super) fn none_of(memory: &Memory) -> Self {
+    /// Nothing of it.
+    pub fn none_of(memory: &Memory) -> Self {
         Self { memory: memory.clone(), permit: None }
     }
 
@@ -60,7 +69,10 @@ impl Held {
 
     /// Waits until it is so many bytes, where it is less; or all that there is, for who needs more than that.
     /// Meanwhile it is nothing.
-    pub(super) async fn wait_for(&mut self, bytes: usize) -> Result<(), IngestError> {
+    ///
+    /// # Errors
+    /// [`AppendError::Busy`], where that doesn't come free in time.
+    pub async fn wait_for(&mut self, bytes: usize) -> Result<(), IngestError> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.memory.bytes);
         if bytes <= self.bytes() {
             return Ok(());

@@ -14,7 +14,7 @@ use super::tail::TailDesk;
 use crate::backup::Backups;
 use crate::config::{Config, Origins, StreamConfig};
 use crate::disk::Disk;
-use crate::ingest::{BodyLimits, DecompressionRoom, Intake};
+use crate::ingest::{BodyLimits, DecompressionRoom, Intake, Memory};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::sinks::Sinks;
@@ -32,6 +32,8 @@ pub struct App {
     pub(super) tails: TailDesk,
     /// For the bodies that are compressed.
     pub(super) decompression: DecompressionRoom,
+    /// For questions that are asked with a document.
+    pub(super) questions: Memory,
     pub(super) streams: Vec<StreamConfig>,
     /// Who may do what; everybody may do everything if `None`.
     pub(super) guard: Option<Arc<Guard>>,
@@ -85,6 +87,7 @@ impl App {
                 whole: config.limits.request,
             },
             decompression: DecompressionRoom::new(config.limits.in_flight_bytes),
+            questions: Memory::for_questions(config.limits.in_flight_bytes),
             streams: config.streams.clone(),
             guard,
             cors: config.access.cors.clone(),

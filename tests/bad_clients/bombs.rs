@@ -127,7 +127,7 @@ fn large_windows_at_once_take_turns() {
 }
 
 #[test]
-fn lines_that_become_others_have_a_bound_together_while_they_come() {
+fn what_is_gathered_of_bodies_has_a_bound_together() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Daemon::start_with(data.path(), &["--limits-stall", "10m"]);
     let long = "x".repeat(1_000_000);
@@ -135,6 +135,7 @@ fn lines_that_become_others_have_a_bound_together_while_they_come() {
         ("/user/event", "content-type: text/csv", String::new()),
         ("/v1/ingest", "content-type: application/cloudevents+json", "{\"data\":\"".to_owned()),
         ("/v1/ingest", "ce-specversion: 1.0", "{\"a\":\"".to_owned()),
+        ("/v1/usage", "content-type: application/json", "{\"a\":\"".to_owned()),
     ];
     for (path, header, begin) in crowds {
         let mut many: Vec<Connection> = (0..100)

@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde::de::DeserializeOwned;
 
-use crate::ingest::{BodyReader, LineSource as _};
+use crate::ingest::{BodyReader, Held, LineSource as _};
+use crate::metrics::Limit;
 use crate::server::app::App;
 use crate::server::media;
 use crate::server::problem::Problem;
@@ -15,13 +16,16 @@ use crate::sinks::usage::STREAM;
 
 /// The longest document: tens of thousands of ids.
 const DOCUMENT_BYTES_MAX: usize = 4 << 20;
+/// A longer one takes its part of [`App::questions`]: for itself, and for what is made of it.
+const SHORT_BYTES: usize = 8 << 10;
 
 /// Reads the document that a request's body is. `like` shows what it should be.
 pub(super) async fn read<T>(app: &App, request: Request, like: &str) -> Result<T, Response>
 where
     T: DeserializeOwned,
 {
-    let bytes = bytes(app, request).await?;
+    let mut held = Held::none_of(&app.questions);
+    let bytes = bytes(app, request, &mut held).await?;
     serde_json::from_slice(&bytes).map_err(|error| unlike(like, &error).into_response())
 }
 
@@ -37,7 +41,7 @@ pub(in crate::server) fn too_long() -> Problem {
     ))
 }
 
-async fn bytes(app: &App, request: Request) -> Result<Vec<u8>, Response> {
+async fn bytes(app: &App, request: Request, held: &mut Held) -> Result<Vec<u8>, Response> {
     let encoding = media::json(request.headers(), STREAM).map_err(IntoResponse::into_response)?;
     let body = BodyReader::new(request.into_body(), encoding, app.limits, &app.decompression);
     let mut body = body.map_err(unread)?;
@@ -49,6 +53,12 @@ async fn bytes(app: &App, request: Request) -> Result<Vec<u8>, Response> {
         }
         if bytes.len() + piece.len() > DOCUMENT_BYTES_MAX {
             return Err(unread(too_long()));
+        }
+        if bytes.len() + piece.len() > SHORT_BYTES {
+            held.wait_for(2 * DOCUMENT_BYTES_MAX).await.map_err(|busy| {
+                app.metrics.limits.hit(Limit::InFlight);
+                unread(busy)
+            })?;
         }
         bytes.extend_from_slice(piece);
         let read = piece.len();
