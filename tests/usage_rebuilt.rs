@@ -164,7 +164,9 @@ fn a_sink_that_was_away_says_that_it_misses_what_came_meanwhile() {
     let config = dir.path().join("w.toml");
     let without = ["--config", config.to_str().unwrap()];
     let daemon = Daemon::start_with(dir.path(), &[&without[..], &["--discard"]].concat());
-    send(&daemon, 500, 100);
+    let meanwhile = send(&daemon, 500, 100);
+    // A sink that is taken away must have nothing left to do.
+    assert_eq!(daemon.windows_at("usage", &meanwhile)["rows"], 100);
     assert!(daemon.stop().success());
     let daemon = Daemon::start_with(dir.path(), &TRIM);
     let last = send(&daemon, 600, 10);
