@@ -14,8 +14,8 @@ use super::error::IngestError;
 use super::intake::Intake;
 use super::items::{Form, Items};
 use super::keyed::Fingerprint;
-use super::memory::Held;
-use super::rewritten::{Rewritten, SHORT_BYTES};
+use super::memory::{Held, SHORT_BYTES};
+use super::rewritten::Rewritten;
 use super::source::{LineSource, Shape};
 use crate::stream::cloud_events::{self, Attributes};
 

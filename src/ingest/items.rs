@@ -27,7 +27,7 @@ use self::splitter::Splitter;
 use super::body::BodyReader;
 use super::error::{BLANK_BYTES_MAX, IngestError};
 use super::keyed::Fingerprint;
-use super::rewritten::SHORT_BYTES;
+use super::memory::SHORT_BYTES;
 use super::source::{LineSource, Shape};
 
 /// So much of a body is turned into lines at a time: all that this holds besides the body's piece.

@@ -1,4 +1,7 @@
 //! Memory that requests share: so much of it for all of them together.
+//!
+//! What is gathered of a body and is longer than [`SHORT_BYTES`] takes its part first: as much as it may ever
+//! need, for itself and for what is made of it, so that nobody waits for more with some in hand.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +12,12 @@ use tokio::time::timeout;
 use super::error::IngestError;
 use crate::log::AppendError;
 
+/// What is gathered of a body is short up to this, and takes nothing.
+pub const SHORT_BYTES: usize = 8 << 10;
 /// What comes free comes soon. Whoever has waited for so long is told to come again.
 const WAIT_MAX: Duration = Duration::from_secs(5);
-
 /// Lines that are gathered before they become others have this part of `limits.in_flight`.
 const LONG_LINES_PART: u64 = 4;
-
 /// Questions that are asked with a document have this one.
 const QUESTIONS_PART: u64 = 8;
 

@@ -68,7 +68,7 @@ pub use intake::Intake;
 pub use items::{DocumentError, Form, Items};
 pub use json::Json;
 pub use keyed::{Claim, Fingerprint};
-pub use memory::{Held, Memory};
+pub use memory::{Held, Memory, SHORT_BYTES};
 pub use pipeline::{FRAMES_AHEAD, Ingested, ingest};
 pub use recent::{Recent, RecentLine};
 pub use rejects::{Rejects, TOLD_MAX};

@@ -8,7 +8,7 @@ use memchr::memchr;
 use super::error::IngestError;
 use super::intake::Intake;
 use super::keyed::Fingerprint;
-use super::memory::{Held, Memory};
+use super::memory::{Held, Memory, SHORT_BYTES};
 use super::rejects::Rejects;
 use super::source::{BYTE_ORDER_MARK, LineSource, Shape};
 use crate::log::rejected::LineForm;
@@ -17,9 +17,6 @@ use crate::time::Timestamp;
 
 /// So many bytes of lines are made at a time, and what the last of them is longer.
 const PIECE_BYTES: usize = 64 << 10;
-/// A line is short up to this. What is longer, and gathered of several pieces, takes its part of memory that
-/// all requests share: for itself, and for what becomes of it.
-pub(super) const SHORT_BYTES: usize = 8 << 10;
 /// A byte-order mark, a carriage return and a line feed, which don't count as the line's.
 const BESIDE_BYTES_MAX: usize = 5;
 

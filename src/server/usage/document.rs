@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde::de::DeserializeOwned;
 
-use crate::ingest::{BodyReader, Held, LineSource as _};
+use crate::ingest::{BodyReader, Held, LineSource as _, SHORT_BYTES};
 use crate::metrics::Limit;
 use crate::server::app::App;
 use crate::server::media;
@@ -16,8 +16,6 @@ use crate::sinks::usage::STREAM;
 
 /// The longest document: tens of thousands of ids.
 const DOCUMENT_BYTES_MAX: usize = 4 << 20;
-/// A longer one takes its part of [`App::questions`]: for itself, and for what is made of it.
-const SHORT_BYTES: usize = 8 << 10;
 
 /// Reads the document that a request's body is. `like` shows what it should be.
 pub(super) async fn read<T>(app: &App, request: Request, like: &str) -> Result<T, Response>
